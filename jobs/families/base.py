@@ -1,0 +1,66 @@
+"""What a task family is to the trainer: features, a head, a loss, a decoding.
+
+The trainer owns steps, micro-batches and optimisation; the encoder is plain (`AutoModel`). A family file has one class
+that is made once for a (task, tokenizer, settings) and holds no state that training changes: the head is a separate
+`nn.Module`. `units` is what the loss is averaged over (sentences, labelled words, windows): the trainer divides by the
+units of the whole optimiser step, so that cutting a step into micro-batches changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(slots=True)
+class Feature:
+    """One encoder input: one window of one example.
+
+    example: the example's position in its listing. pieces: input ids, special tokens included. segments: token type
+    ids, or None where the encoder has none. labels and extra are the family's own. units: see the module.
+    """
+
+    example: int
+    pieces: list[int]
+    segments: list[int] | None = None
+    labels: Any = None
+    units: float = 1.0
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.pieces)
+
+
+class Family(Protocol):
+    cut: int  # word pieces dropped by truncation so far: goes into the manifest, never silent
+
+    def head(self, hidden_size: int) -> nn.Module:
+        """A new head; its weights come from torch's current generator."""
+        ...
+
+    def features(self, examples: Sequence[dict[str, Any]], *, train: bool) -> list[Feature]:
+        """All windows of all examples, in order; `example` counts from 0. An example may give several features
+        (choices are features of one group: see `group`)."""
+        ...
+
+    def loss(self, head: nn.Module, hidden: Tensor, batch: Sequence[Feature], mask: Tensor) -> Tensor:
+        """Summed loss (float32 scalar) over the batch's units. hidden: (features, pieces, size); mask: the same
+        shape less size, 1 where a piece is real."""
+        ...
+
+    def outputs(self, head: nn.Module, hidden: Tensor, batch: Sequence[Feature], mask: Tensor) -> list[Any]:
+        """What decoding needs of each feature, small and on the CPU (numpy)."""
+        ...
+
+    def decode(
+        self, examples: Sequence[dict[str, Any]], features: Sequence[Feature], outputs: Sequence[Any]
+    ) -> list[Any]:
+        """One prediction an example: a label word, a list of tags, an answer string, a choice's position."""
+        ...
+
+
+__all__ = ["Family", "Feature", "Tensor", "nn", "torch"]

@@ -1,0 +1,47 @@
+"""The command line: registers the commands, one file each, and turns errors into exit statuses.
+
+A command's module imports typer and the standard library alone at its top; what is heavy is imported where it is used,
+so that `xtl --help` stays quick.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from xtl import __version__
+from xtl.errors import UserError, XtlError
+
+app = typer.Typer(
+    name="xtl",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Does an intermediate task help zero-shot cross-lingual transfer? Plan a study, run it, score it on XTREME.",
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"xtl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(version: bool = typer.Option(False, "--version", callback=_version, is_eager=True)) -> None:
+    pass
+
+
+def main() -> None:
+    """Entry point. XtlError becomes one message and its exit status; anything else is a bug and keeps its traceback."""
+    try:
+        app()
+    except XtlError as error:
+        prefix = "error: " if isinstance(error, UserError) else "failed: "
+        print(f"{prefix}{error}", file=sys.stderr)
+        sys.exit(error.status)
+
+
+if __name__ == "__main__":
+    main()
