@@ -65,3 +65,7 @@ class Store(Protocol):
         """Stream an object to `path`, checking size and sha256 on the way; `path` appears whole or not at all.
         Raises NotFound, Corrupt."""
         ...
+
+    def check(self, blob: Blob) -> None:
+        """Read the object past its size and sha256 and keep nothing. Raises NotFound, Corrupt."""
+        ...
