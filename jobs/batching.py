@@ -1,0 +1,83 @@
+"""Which examples make an optimiser step, and how a step is cut into micro-batches. Pure; no state to save.
+
+Everything is a function of the seed and the step's number, so a resumed run needs no memory of what it has drawn. The
+examples of a step are drawn uniformly at random; sorting by length happens only inside a step, where it cannot change
+which examples are seen together. An item is what is drawn: one window, or all windows of an example that have to stay
+together (choices).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from jobs.families.base import Feature
+
+Item = list[Feature]
+
+
+def items(features: Sequence[Feature], *, together: bool) -> list[Item]:
+    """Features as items: one each, or one an example."""
+    if not together:
+        return [[feature] for feature in features]
+    return [list(group) for _, group in groupby(features, key=lambda feature: feature.example)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """Which part trains at each step, and which of its items.
+
+    sizes: items of each part; batch: items a step; weights: the share of steps of each part (capped
+    proportional sampling); steps: of all parts together.
+    """
+
+    sizes: tuple[int, ...]
+    batch: int
+    weights: tuple[int, ...]
+    steps: int
+    seed: int
+
+    def parts(self) -> np.ndarray:
+        """The part of each step, (steps,) int64: one task an optimiser step."""
+        if len(self.sizes) == 1:
+            return np.zeros(self.steps, dtype=np.int64)
+        share = np.asarray(self.weights) / sum(self.weights)
+        return np.random.default_rng([self.seed, 1]).choice(len(self.sizes), size=self.steps, p=share)
+
+    def draw(self, part: int, turn: int) -> np.ndarray:
+        """Positions of the items of a part's `turn`-th step: the next slice of this epoch's permutation; the last
+        step of an epoch may be smaller."""
+        epoch, place = divmod(turn, steps_an_epoch(self.sizes[part], self.batch))
+        order = np.random.default_rng([self.seed, 2, part, epoch]).permutation(self.sizes[part])
+        return order[place * self.batch : (place + 1) * self.batch]
+
+
+def steps_an_epoch(size: int, batch: int) -> int:
+    return -(-size // batch)
+
+
+def sample(size: int, cap: int | None, seed: int) -> np.ndarray:
+    """Positions of a seeded sample of at most `cap`, in data order. Nested: a smaller cap's sample lies inside a larger
+    one's of the same seed."""
+    if cap is None or cap >= size:
+        return np.arange(size)
+    return np.sort(np.random.default_rng([seed, 3]).permutation(size)[:cap])
+
+
+def micro_batches(batch: Sequence[Item], budget: int) -> list[list[Feature]]:
+    """A step's features in micro-batches of at most `budget` word pieces, padding counted; longest first, so that
+    what does not fit shows at once. An item larger than the budget has a micro-batch of its own."""
+    cut: list[list[Feature]] = []
+    current: list[Feature] = []
+    width = 0
+    for item in sorted(batch, key=lambda item: -max(map(len, item))):
+        wide = max(width, max(map(len, item)))
+        if current and wide * (len(current) + len(item)) > budget:
+            cut.append(current)
+            current, wide = [], max(map(len, item))
+        current = current + item
+        width = wide
+    return [*cut, current] if current else cut

@@ -1,0 +1,156 @@
+"""What intermediate and target stages share: an encoder and tokenizer from the parent, parts made of examples, a
+trainer that goes on where an earlier attempt stopped, and predictions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from xtl.tasks.canonical import read_parquet
+
+from jobs import families, resume
+from jobs.batching import sample
+from jobs.context import Context, log
+from jobs.device import Device
+from jobs.families.base import Family
+from jobs.model import load_encoder, load_tokenizer
+from jobs.train import Part, Trainer, predict
+from xtl.errors import UserError
+from xtl.tasks import TASKS
+
+Examples = Sequence[dict[str, Any]]
+
+
+@dataclass(kw_only=True)
+class Encoder:
+    """An encoder, its tokenizer, and the device that it is on."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    device: Device
+
+    @property
+    def pad(self) -> int:
+        return int(self.tokenizer.pad_token_id)  # type: ignore[arg-type]
+
+
+def load(context: Context, key: str, device: Device) -> Encoder:
+    """The encoder that a fetch or intermediate stage committed, every weight accounted for."""
+    folder = context.pull(key) / "encoder"
+    with context.phase("loading"):
+        model = load_encoder(folder)
+        model.to(device.torch)
+        return Encoder(model=model, tokenizer=load_tokenizer(folder), device=device)
+
+
+def listing(context: Context, key: str, language: str, split: str) -> Examples | None:
+    """One listing of a fetch stage, or None where its data hold none."""
+    name = f"{language}/{split}.parquet"
+    if name not in context.manifest(key)["files"]:
+        return None
+    return read_parquet(context.pull(key, [name]) / name)
+
+
+@dataclass(kw_only=True)
+class Material:
+    """Training examples and where they come from. seen: examples by language."""
+
+    examples: Examples
+    seen: Mapping[str, int] = field(default_factory=dict)
+
+
+def material(context: Context, sources: Mapping[str, str], cap: int | None) -> Material:
+    """The train listings of several languages as one, at most `cap` examples by a nested seeded sample."""
+    examples: list[dict[str, Any]] = []
+    languages: list[str] = []
+    for language, key in sources.items():
+        found = listing(context, key, language, "train")
+        if not found:
+            raise UserError(f"stage {key[:12]} holds no training examples in {language}")
+        examples.extend(found)
+        languages.extend([language] * len(found))
+    chosen = sample(len(examples), cap, int(context.spec["seed"]))
+    return Material(examples=[examples[i] for i in chosen], seen=dict(Counter(languages[i] for i in chosen)))
+
+
+def make_part(
+    encoder: Encoder, task: str, examples: Examples, settings: Mapping[str, Any], *, seed: int, cap: int | None = None
+) -> Part:
+    """A part with a new head drawn from `seed`, tokenised."""
+    family = families.make(TASKS[task], encoder.tokenizer, settings, labels=_labels(task, examples))
+    torch.manual_seed(int(np.random.SeedSequence([seed, 5]).generate_state(1)[0]))
+    head = make_head(family, encoder)
+    features = family.features(examples, train=True)
+    log.info("%s: %d examples in %d inputs, %d word pieces cut", task, len(examples), len(features), family.cut)
+    return Part(name=task, family=family, head=head, features=features, settings=settings, cap=cap)
+
+
+def make_head(family: Family, encoder: Encoder) -> torch.nn.Module:
+    """The family's head for this encoder, on its device."""
+    return family.head(encoder.model).to(encoder.device.torch)
+
+
+def _labels(task: str, examples: Examples) -> Sequence[str] | None:
+    """The closed label set, or the tags that occur in training where the set is open (CCG's categories)."""
+    if TASKS[task].labels is not None or TASKS[task].form != "tagging":
+        return TASKS[task].labels
+    return sorted({tag for example in examples for tag in example["tags"]})
+
+
+def fit(
+    context: Context,
+    trainer: Trainer,
+    *,
+    on_epoch: Callable[[int], None] | None = None,
+    state: Callable[[], tuple[dict[str, Any], dict[str, Tensor]]] = lambda: ({}, {}),
+    restore: Callable[[dict[str, Any], dict[str, Tensor]], None] = lambda extra, tensors: None,
+) -> None:
+    """Train to the end, from the last saved state if there is one. `state` and `restore` carry what the stage keeps
+    beside the trainer (the best checkpoint so far)."""
+    if (found := resume.load(context, trainer)) is not None:
+        restore(*found)
+    with context.phase("training"):
+        trainer.run(
+            on_progress=lambda figures: context.heartbeat.say("training", **figures),
+            on_epoch=on_epoch,
+            save=lambda: resume.save(context, trainer, *state()),
+        )
+
+
+def predictions(
+    context: Context, encoder: Encoder, part: Part, by_language: Mapping[str, Examples]
+) -> dict[str, list[Any]]:
+    """One prediction an example, for all languages in one pass (sorted by length together)."""
+    features, spans = [], {}
+    for language, examples in by_language.items():
+        found = part.family.features(examples, train=False)
+        spans[language] = (len(features), len(features) + len(found))
+        features.extend(found)
+    outputs = predict(
+        encoder.model,
+        part.head,
+        part.family,
+        features,
+        device=encoder.device,
+        pad=encoder.pad,
+        budget=int(part.settings["micro_tokens"]),
+        on_progress=lambda figures: context.heartbeat.say("evaluating", **figures),
+    )
+    return {
+        language: part.family.decode(by_language[language], features[start:end], outputs[start:end])
+        for language, (start, end) in spans.items()
+    }
+
+
+def encoder_folder(context: Context) -> Path:
+    """Where a stage leaves its encoder."""
+    folder = context.out / "encoder"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,71 @@
+"""An intermediate stage: fine-tune an encoder on one or several tasks, one task an optimiser step, and commit the
+encoder alone; heads are new for every target."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobs import finetune
+from jobs.context import Context, log
+from jobs.device import open_device
+from jobs.model import save_encoder
+from jobs.train import Part, Trainer
+from xtl.scoring.items import aggregate, headline, score_items
+from xtl.tasks import TASKS
+
+
+def run(context: Context) -> dict[str, Any]:
+    """Train on every part of the spec; the manifest's body."""
+    spec = context.spec
+    device = open_device(spec["precision"], spec["threads"])
+    encoder = finetune.load(context, spec["parents"]["model"], device)
+    parts: list[Part] = []
+    seen: dict[str, Any] = {}
+    for index, part in enumerate(spec["parts"]):
+        found = finetune.material(context, spec["parents"]["data"][part["task"]], part["cap"])
+        seen[part["task"]] = {"examples": dict(found.seen)}
+        with context.phase("tokenizing"):
+            seed, settings = int(spec["seed"]) + index, {**spec["optimiser"], **part["settings"]}
+            made = finetune.make_part(encoder, part["task"], found.examples, settings, seed=seed, cap=spec["mix_cap"])
+        parts.append(made)
+    trainer = Trainer(encoder.model, parts, seed=int(spec["seed"]), device=device, pad=encoder.pad)
+    finetune.fit(context, trainer)
+    with context.phase("saving"):
+        save_encoder(encoder.model, encoder.tokenizer, finetune.encoder_folder(context))
+    for index, part in enumerate(parts):
+        seen[part.name] |= {
+            "inputs": len(part.features),
+            "steps": int((trainer.order == index).sum()),
+            "pieces_cut": part.family.cut,
+        }
+    return {
+        "metrics": {
+            "steps": trainer.steps,
+            "loss": trainer.losses[-1] if trainer.losses else None,
+            "trained_on": seen,
+            "dev": {part.name: score for part in parts if (score := _dev(context, encoder, part)) is not None},
+        },
+        "provenance": device.describe(),
+    }
+
+
+def _dev(context: Context, encoder: finetune.Encoder, part: Part) -> dict[str, Any] | None:
+    """Scores on the dev sets that lie beside the training data, so that a run that learnt nothing shows."""
+    if TASKS[part.name].form == "text":
+        return None
+    found = {
+        language: examples
+        for language, key in context.spec["parents"]["data"][part.name].items()
+        if (examples := finetune.listing(context, key, language, "dev"))
+    }
+    if not found:
+        return None
+    with context.phase("evaluating"):
+        predictions = finetune.predictions(context, encoder, part, found)
+    scores = {
+        language: aggregate(part.name, score_items(part.name, language, examples, predictions[language]))
+        for language, examples in found.items()
+    }
+    for language, metrics in scores.items():
+        log.info("%s dev %s: %.2f", part.name, language, headline(metrics))
+    return scores

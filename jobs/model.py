@@ -1,0 +1,98 @@
+"""Encoders: loaded whole or not at all, and saved so that a plain `AutoModel.from_pretrained` finds every weight.
+
+An encoder folder holds config.json, model.safetensors and the tokenizer's files. Checkpoints of pretrained models come
+with heads of their own, which are dropped when a model is fetched; between stages nothing may be missing or left over
+(jiant once matched the wrong prefix for XLM-R and trained on random encoders unnoticed).
+"""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
+
+from xtl.errors import ModelError
+
+transformers_logging.set_verbosity_error()
+transformers_logging.disable_progress_bar()
+
+#: What pretraining and fine-tuning put on top of an encoder: dropped when a model is fetched, and nothing else is.
+HEADS = ("lm_head.", "cls.", "predictions.", "mask_predictions.", "lm_predictions.", "classifier.", "qa_outputs.",
+         "score.", "pooler.", "discriminator_predictions.", "generator_predictions.")  # fmt: skip
+
+
+def load_encoder(folder: Path, *, drop_heads: bool = False) -> PreTrainedModel:
+    """The encoder in float32, without its pooler. Raises ModelError with the names of missing or unexpected weights;
+    with `drop_heads`, weights of pretraining heads may be left over."""
+    if not any(folder.glob("*.safetensors")):
+        other = ", ".join(sorted(path.name for path in folder.glob("*.bin"))) or "no weights at all"
+        raise ModelError(
+            f"{folder.name}: no .safetensors file ({other}). xtl never unpickles: convert the weights with "
+            "`save_pretrained(..., safe_serialization=True)` and try again"
+        )
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        model, info = AutoModel.from_pretrained(
+            folder,
+            config=config,
+            local_files_only=True,
+            use_safetensors=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+            **_without_pooler(config),
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"{folder.name}: not a model that transformers loads: {_first_line(error)}") from error
+    _check_weights(folder, info, drop_heads=drop_heads)
+    return model
+
+
+def _check_weights(folder: Path, info: dict[str, Any], *, drop_heads: bool) -> None:
+    left_over = [name for name in info["unexpected_keys"] if not (drop_heads and _is_head(name))]
+    wrong = {
+        "missing": sorted(info["missing_keys"]),
+        "unexpected": sorted(left_over),
+        "of another shape": sorted(str(name) for name in info.get("mismatched_keys", ())),
+    }
+    for what, names in wrong.items():
+        if names:
+            shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+            raise ModelError(f"{folder.name}: {len(names)} encoder weights {what}: {shown}")
+
+
+def _is_head(name: str) -> bool:
+    return any(name.startswith(head) or f".{head}" in name for head in HEADS)
+
+
+def _without_pooler(config: Any) -> dict[str, Any]:
+    """`add_pooling_layer=False` where the architecture knows it: no family here uses a pooler."""
+    from transformers import MODEL_MAPPING
+
+    kind = MODEL_MAPPING.get(type(config), None)
+    known = kind is not None and "add_pooling_layer" in inspect.signature(kind.__init__).parameters
+    return {"add_pooling_layer": False} if known else {}
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The fast tokenizer of an encoder folder. Raises ModelError where there is none: spans need character offsets."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, use_fast=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"{folder.name}: no tokenizer that transformers loads: {_first_line(error)}") from error
+    if not tokenizer.is_fast:
+        raise ModelError(f"{folder.name}: its tokenizer gives no character offsets; a tokenizer.json is needed")
+    return tokenizer
+
+
+def save_encoder(encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """config.json, model.safetensors (one file) and the tokenizer."""
+    encoder.save_pretrained(folder, max_shard_size="100GB")
+    tokenizer.save_pretrained(folder)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

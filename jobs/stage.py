@@ -1,0 +1,159 @@
+"""Entry point of every stage, on a cluster and on one machine: `python -m jobs.stage --store URL --key KEY`.
+
+Reads the spec, checks the parents, runs the kind, commits the manifest, and exits with a code of xtl/errors.py: 0
+committed (or already committed), 42 it can never work, 143 stopped with its state saved, anything else: try again.
+"""
+
+from __future__ import annotations
+
+import time
+
+STARTED = time.time()
+
+from jobs import stop  # noqa: E402
+
+stop.install()
+
+import argparse  # noqa: E402
+import logging  # noqa: E402
+import os  # noqa: E402
+import platform  # noqa: E402
+import shutil  # noqa: E402
+import sys  # noqa: E402
+import tempfile  # noqa: E402
+import traceback  # noqa: E402
+import uuid  # noqa: E402
+from collections.abc import Mapping  # noqa: E402
+from importlib import import_module, metadata  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
+
+from jobs.context import Context, Heartbeat, log  # noqa: E402
+from xtl.errors import EXIT_COMMITTED, EXIT_RETRY, StoreError, UserError, XtlError  # noqa: E402
+from xtl.keys import parent_keys, stage_key  # noqa: E402
+from xtl.store import commit, layout, open_store, resume  # noqa: E402
+from xtl.store.base import Store  # noqa: E402
+
+#: Which module runs a kind; each has `run(context) -> dict`, the manifest's body.
+KINDS = {"fetch": "jobs.fetch", "intermediate": "jobs.intermediate", "target": "jobs.target", "reduce": "jobs.reduce"}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one attempt; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m jobs.stage", description=__doc__)
+    parser.add_argument("--store", default=os.environ.get("XTL_STORE"), help="the store's URL (or XTL_STORE)")
+    parser.add_argument("--key", default=os.environ.get("XTL_KEY"), help="the stage's key (or XTL_KEY)")
+    parser.add_argument("--attempt", default=os.environ.get("XTL_ATTEMPT"), help="names this attempt; a pod's uid")
+    parser.add_argument("--work", default=os.environ.get("XTL_WORK"), help="scratch folder (default: a temporary one)")
+    options = parser.parse_args(arguments)
+    if not options.store or not options.key:
+        parser.error("--store and --key are needed")
+    attempt = options.attempt or uuid.uuid4().hex
+    if options.work:
+        Path(options.work).mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f"xtl-{options.key[:12]}-", dir=options.work))
+    _log_to(work / "log.txt")
+    try:
+        return _attempt(options.store, options.key, attempt, work)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _attempt(url: str, key: str, attempt: str, work: Path) -> int:
+    heartbeat = None
+    try:
+        store = open_store(url)
+        heartbeat = Heartbeat(store, key, attempt, work / "log.txt")
+        _run(store, key, attempt, work, heartbeat)
+        return EXIT_COMMITTED
+    except XtlError as error:
+        log.error("%s: %s", type(error).__name__, error)
+        return error.pod_status
+    except OSError as error:
+        log.error("%s (will be tried again)", error)
+        log.debug("%s", traceback.format_exc())
+        return EXIT_RETRY
+    except Exception:
+        log.error("unexpected error (will be tried again)\n%s", traceback.format_exc())
+        return EXIT_RETRY
+    finally:
+        if heartbeat:
+            heartbeat.close()
+
+
+def _run(store: Store, key: str, attempt: str, work: Path, heartbeat: Heartbeat) -> None:
+    spec, where = _spec(store, key)
+    found = commit.read_manifest(store, key)
+    if found is not None and not commit.verify(store, found, hashes=False):
+        log.info("already committed by attempt %s", found["attempt"])
+        return
+    missing = [parent for parent in parent_keys(spec) if commit.read_manifest(store, parent) is None]
+    if missing and spec["kind"] != "reduce":
+        raise StoreError(f"parents not committed: {', '.join(k[:12] for k in missing)}; run them first")
+    out = work / "out"
+    out.mkdir()
+    context = Context(
+        key=key, attempt=attempt, spec=spec, where=where, store=store, out=out, work=work, heartbeat=heartbeat
+    )
+    log.info("stage %s: %s", key[:12], spec["kind"])
+    stop.check()
+    body = import_module(KINDS[spec["kind"]]).run(context)
+    if body is None:  # a reduce stage over a part of its rows writes its report and commits nothing
+        return
+    heartbeat.say("committing")
+    committed = commit.commit(store, key, attempt, out, _body(context, body))
+    log.info("committed by %s", "another attempt" if committed.already else "this attempt")
+    resume.clear(store, key)
+
+
+def _spec(store: Store, key: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    stage = commit.get_json(store, layout.spec_name(key))
+    if stage is None:
+        raise UserError(f"no spec for stage {key[:12]} in {store.url}: run `xtl run` or `xtl submit` with its grid")
+    if stage_key(stage["spec"]) != key:
+        raise UserError(f"the spec of stage {key[:12]} does not hash to its key: made by another version of xtl?")
+    return stage["spec"], stage.get("where", {})
+
+
+def _body(context: Context, body: Mapping[str, Any]) -> dict[str, Any]:
+    spent = time.time() - STARTED
+    return {
+        "spec": context.spec,
+        "kind": context.spec["kind"],
+        **body,
+        "seconds": {**context.seconds, "total": spent},
+        "provenance": {**_versions(), **body.get("provenance", {})},
+    }
+
+
+def _versions() -> dict[str, Any]:
+    names = ("xtl", "torch", "transformers", "tokenizers", "datasets", "accelerate", "pyarrow", "numpy", "safetensors")
+    return {
+        "python": platform.python_version(),
+        "packages": {name: metadata.version(name) for name in names},
+        "processor": _processor(),
+        "cpus": os.cpu_count(),
+    }
+
+
+def _processor() -> str:
+    """The processor's name: on CPU, equal bytes are promised for equal processors only."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _log_to(path: Path) -> None:
+    form = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+    log.setLevel(logging.INFO)
+    for handler in (logging.FileHandler(path, encoding="utf-8"), logging.StreamHandler(sys.stderr)):
+        handler.setFormatter(form)
+        log.addHandler(handler)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

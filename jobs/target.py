@@ -1,0 +1,125 @@
+"""A target stage: fine-tune on English (retrieval trains nothing), then predict and score every language in one
+process. Leaves predictions in XTREME's submission layout, `items.parquet` and the scores by checkpoint rule.
+
+The headline is the last checkpoint. Where the grid asks, `english-dev` is the epoch that is best on English dev, and
+`target-dev` (an upper bound, never the headline; Keung et al. 2020) the best epoch for each language on its own dev.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobs import finetune
+from jobs.checkpoints import Checkpoints, held_out
+from jobs.context import Context, log
+from jobs.device import open_device
+from jobs.train import Trainer
+from jobs.write import write_results
+from xtl.scoring.items import aggregate, headline, score_items
+from xtl.tasks import TASKS
+
+
+def run(context: Context) -> dict[str, Any]:
+    """Train and score; the manifest's body."""
+    spec = context.spec
+    device = open_device(spec["precision"], spec["threads"])
+    encoder = finetune.load(context, spec["parents"]["encoder"], device)
+    if TASKS[spec["task"]].group == "retrieval":
+        return _retrieval(context, encoder)
+    return _trained(context, encoder)
+
+
+def _trained(context: Context, encoder: finetune.Encoder) -> dict[str, Any]:
+    spec, task = context.spec, context.spec["task"]
+    found = finetune.material(context, spec["parents"]["train"], None)
+    examples, slice_ = held_out(context, found.examples)
+    with context.phase("tokenizing"):
+        part = finetune.make_part(encoder, task, examples, spec["settings"], seed=int(spec["seed"]))
+    trainer = Trainer(encoder.model, [part], seed=int(spec["seed"]), device=encoder.device, pad=encoder.pad)
+    tests = {x: finetune.listing(context, spec["parents"]["eval"], x, spec["split"]) or [] for x in spec["languages"]}
+    tests = {language: found for language, found in tests.items() if found}
+    checkpoints = Checkpoints(context, encoder, part, trainer, tests, slice_)
+    finetune.fit(
+        context,
+        trainer,
+        on_epoch=checkpoints.look if checkpoints.wanted else None,
+        state=checkpoints.state,
+        restore=checkpoints.restore,
+    )
+    with context.phase("evaluating"):
+        rules = checkpoints.predictions()
+    scores, items = {}, []
+    for rule, predictions in rules.items():
+        scored = {x: score_items(task, x, tests[x], predictions[x]) for x in predictions}
+        scores[rule] = {x: aggregate(task, rows) for x, rows in scored.items()}
+        items += [{"checkpoint": rule, **row} for rows in scored.values() for row in rows]
+    for language, metrics in scores["last"].items():
+        log.info("%s %s %s: %.2f", task, spec["split"], language, headline(metrics))
+    write_results(context, {rule: (tests, found) for rule, found in rules.items()}, items)
+    return {
+        "metrics": {
+            "split": spec["split"],
+            "scores": scores,
+            "n": {language: len(examples) for language, examples in tests.items()},
+            "empty": [language for language in spec["languages"] if language not in tests],
+            "degenerate": degenerate(task, rules["last"]),
+            "steps": trainer.steps,
+            "loss": trainer.losses[-1] if trainer.losses else None,
+            "trained_on": {
+                "examples": dict(found.seen),
+                "held_out": len(slice_ or ()),
+                "inputs": len(part.features),
+                "pieces_cut": part.family.cut,
+            },
+            **checkpoints.report(),
+        },
+        "provenance": encoder.device.describe(),
+    }
+
+
+def _retrieval(context: Context, encoder: finetune.Encoder) -> dict[str, Any]:
+    from jobs.retrieval import evaluate_retrieval
+
+    spec, task = context.spec, context.spec["task"]
+    data: dict[str, dict[str, Any]] = {}
+    for language in spec["languages"]:
+        for split in (f"test.{language}", "test.en", "test.gold", f"dev.{language}", "dev.en", "dev.gold"):
+            found = finetune.listing(context, spec["parents"]["eval"], language, split)
+            if found is not None:
+                data.setdefault(language, {})[split] = found
+    with context.phase("evaluating"):
+        result = evaluate_retrieval(
+            task,
+            data,
+            encoder.model,
+            encoder.tokenizer,
+            spec["settings"],
+            device=encoder.device.torch,
+            progress=lambda figures: context.heartbeat.say("evaluating", **figures),
+        )
+    items = [{"checkpoint": "last", **row} for row in result.items]
+    write_results(context, {"last": (data, result.predictions)}, items)
+    for language, metrics in result.scores.items():
+        log.info("%s %s %s: %.2f", task, result.split, language, headline(metrics))
+    return {
+        "metrics": {
+            "split": result.split,
+            "scores": {"last": result.scores},
+            "n": result.sizes,
+            "empty": [language for language in spec["languages"] if language not in result.scores],
+            "layer": result.layer,
+            "sweep": result.sweep,
+            "threshold": result.threshold,
+            "pieces_cut": result.cut,
+            "degenerate": [],
+        },
+        "provenance": encoder.device.describe(),
+    }
+
+
+def degenerate(task: str, predictions: dict[str, list[Any]]) -> list[str]:
+    """Languages whose predictions are all one class (FACTS trap 7: PAWS-X and XNLI runs stick at the majority):
+    flagged, never dropped."""
+    if TASKS[task].form not in ("pair", "choice"):
+        return []
+    return [x for x, found in predictions.items() if len(found) > 1 and len(set(found)) == 1]

@@ -1,0 +1,284 @@
+"""Grid and inventory to a plan: a DAG of stages, each with a key. Pure.
+
+A stage that several rows of the study need exists once: equal specs have equal keys. A spec holds what determines the
+result and nothing else (`keys.py`); `jobs/` reads it back as it stands here, so this file and `jobs/` are the two ends
+of one contract.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from xtl.errors import UserError
+from xtl.grid import Arm, Grid, Part, Target
+from xtl.inventory import Inventory, Unit
+from xtl.keys import SCHEMA, parent_keys, stage_key
+from xtl.settings import OPTIMISER, resolve
+from xtl.tasks import TASKS
+
+#: The shape of `model: tiny`, a real XLM-R made on the spot to try things out (jobs/tiny.py).
+TINY = {"layers": 2, "hidden": 96, "heads": 4, "vocabulary": 4000, "seed": 0}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One stage. `spec` is hashed into `key`; `where` says where a fetch reads and is not. tokens: an estimate of word
+    pieces that pass through the encoder, training counted three times (forward and backward)."""
+
+    key: str
+    kind: str
+    title: str
+    spec: Mapping[str, Any]
+    where: Mapping[str, Any]
+    parents: tuple[str, ...]
+    tokens: int = 0
+    flops: float = 0.0
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One cell of the study: which stage answers for this model, arm, seed and target."""
+
+    model: str
+    arm: str
+    seed: int
+    task: str
+    key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Stages by key in an order in which parents come first, and the study's rows."""
+
+    grid: Grid
+    stages: Mapping[str, Stage]
+    rows: tuple[Row, ...]
+    reduce: str
+
+    def descendants(self, key: str) -> set[str]:
+        """Every stage that needs this one, directly or not."""
+        found: set[str] = set()
+        for stage in self.stages.values():
+            if any(parent == key or parent in found for parent in stage.parents):
+                found.add(stage.key)
+        return found
+
+
+def build(grid: Grid, inventory: Inventory) -> Plan:
+    """The plan of a grid. Raises UserError that names every target and arm without data."""
+    problems = list(_absent(grid, inventory))
+    if problems:
+        raise UserError("\n".join(problems))
+    return _Planner(grid, inventory).plan()
+
+
+def split_of(unit: Unit, target: Target) -> tuple[str, tuple[str, ...]]:
+    """Which split a target is scored on, and in which of its languages: test where the data holds any, else dev."""
+    for split in ("test", "dev"):
+        languages = tuple(x for x in target.languages if (x, _listing(target.task, x, split)) in unit.listings)
+        if languages:
+            return split, languages
+    return "test", ()
+
+
+def _listing(task: str, language: str, split: str) -> str:
+    return f"{split}.{language}" if TASKS[task].group == "retrieval" else split
+
+
+def training_unit(task: str, language: str) -> tuple[str, str]:
+    """The fetch unit that holds a task's training data in one language; English may be borrowed (CANON rule 4)."""
+    if language == "en":
+        return (TASKS[task].train_from or task, "")
+    return (task, language)
+
+
+def needed_units(grid: Grid) -> list[tuple[str, str]]:
+    """Every fetch unit that the grid's stages read, in the order in which they are first needed."""
+    units: dict[tuple[str, str], None] = {}
+    for target in grid.targets:
+        units[(target.task, "")] = None
+        for language in target.train_languages:
+            units[training_unit(target.task, language)] = None
+    for part in _parts(grid):
+        for language in part.languages:
+            units[training_unit(part.task, language)] = None
+    return list(units)
+
+
+def _parts(grid: Grid) -> Iterator[Part]:
+    for arm in grid.arms:
+        yield from arm.parts
+
+
+def _absent(grid: Grid, inventory: Inventory) -> Iterator[str]:
+    for target in grid.targets:
+        unit = inventory.units.get((target.task, ""))
+        if unit is None or not split_of(unit, target)[1]:
+            hint = inventory.absent.get((target.task, ""), "")
+            yield f"target {target.task}: no test or dev data in any of {', '.join(target.languages)}. {hint}".rstrip()
+        for language in target.train_languages:
+            yield from _no_train(inventory, f"target {target.task}", target.task, language)
+    for arm in grid.arms:
+        for part in arm.parts:
+            for language in part.languages:
+                yield from _no_train(inventory, f"intermediate {arm.spelling}", part.task, language)
+
+
+def _no_train(inventory: Inventory, who: str, task: str, language: str) -> Iterator[str]:
+    place = training_unit(task, language)
+    unit = inventory.units.get(place)
+    if unit is None or (language, "train") not in unit.listings:
+        hint = inventory.absent.get(place, "")
+        yield f"{who}: no training data for {task}@{language}. {hint}".rstrip()
+
+
+class _Planner:
+    """Adds stages once each; the state is the plan under construction."""
+
+    def __init__(self, grid: Grid, inventory: Inventory) -> None:
+        self.grid, self.inventory = grid, inventory
+        self.stages: dict[str, Stage] = {}
+        self.data: dict[tuple[str, str], str] = {}
+
+    def plan(self) -> Plan:
+        for place in needed_units(self.grid):
+            self.data[place] = self._fetch_data(self.inventory.units[place])
+        rows: list[Row] = []
+        for model in self.grid.models:
+            base = self._fetch_model(model)
+            for seed in self.grid.seeds:
+                for arm in self.grid.arms:
+                    encoder = self._intermediate(model, base, arm, seed) if arm.parts else base
+                    rows += [
+                        Row(
+                            model=model,
+                            arm=arm.spelling,
+                            seed=seed,
+                            task=target.task,
+                            key=self._target(model, encoder, arm, seed, target),
+                        )
+                        for target in self.grid.targets
+                    ]
+        reduce = self._reduce(rows)
+        return Plan(grid=self.grid, stages=self.stages, rows=tuple(rows), reduce=reduce)
+
+    def _add(
+        self,
+        spec: dict[str, Any],
+        title: str,
+        labels: Mapping[str, str],
+        *,
+        where: Mapping[str, Any] | None = None,
+        tokens: int = 0,
+        model: str = "",
+    ) -> str:
+        spec = {"schema": SCHEMA, **spec}
+        key = stage_key(spec)
+        if key not in self.stages:
+            self.stages[key] = Stage(
+                key=key,
+                kind=spec["kind"],
+                title=title,
+                spec=spec,
+                where=where or {},
+                parents=parent_keys(spec),
+                tokens=tokens,
+                flops=2.0 * tokens * _parameters(self.inventory, model) if model else 0.0,
+                labels={"kind": spec["kind"], **labels},
+            )
+        return key
+
+    def _fetch_data(self, unit: Unit) -> str:
+        spec = {"kind": "fetch", "what": "data", "task": unit.task, "part": unit.part, "origin": dict(unit.origin)}
+        return self._add(spec, f"fetch {unit.name}", {"task": unit.task}, where=self.inventory.source)
+
+    def _fetch_model(self, name: str) -> str:
+        spec: dict[str, Any] = {"kind": "fetch", "what": "model"}
+        if name == "tiny":
+            # Its tokenizer is trained on the grid's data, so that data comes first.
+            spec |= {"model": {"tiny": TINY}, "parents": {"data": sorted(self.data.values())}}
+        else:
+            spec |= {"model": dict(self.inventory.models[name].identity)}
+        return self._add(spec, f"fetch model {name}", {"model": name}, where={"model": name})
+
+    def _intermediate(self, model: str, base: str, arm: Arm, seed: int) -> str:
+        alone = arm.parts[0].task if len(arm.parts) == 1 else None
+        whole = resolve(self.grid, "intermediate", alone, arm).values
+        optimiser = {name: value for name, value in whole.items() if name in OPTIMISER}
+        parts, data, tokens = [], {}, 0
+        for part in arm.parts:
+            own = resolve(self.grid, "intermediate", part.task, arm).values
+            settings = {name: value for name, value in own.items() if name not in OPTIMISER}
+            languages = list(part.languages)
+            parts.append({"task": part.task, "languages": languages, "cap": part.cap, "settings": settings})
+            data[part.task] = {x: self.data[training_unit(part.task, x)] for x in languages}
+            tokens += 3 * self._training_tokens(part.task, languages, {**optimiser, **settings}, part.cap, arm.mix_cap)
+        spec = {
+            "kind": "intermediate",
+            "optimiser": optimiser,
+            "parts": parts,
+            "mix_cap": arm.mix_cap,
+            "parents": {"model": base, "data": data},
+            "precision": self.grid.precision,
+            "seed": seed,
+            "threads": self.grid.threads,
+        }
+        labels = {"model": model, "intermediate": arm.label, "seed": str(seed)}
+        return self._add(spec, f"intermediate {arm.spelling} seed {seed}", labels, tokens=tokens, model=model)
+
+    def _target(self, model: str, encoder: str, arm: Arm, seed: int, target: Target) -> str:
+        task = TASKS[target.task]
+        unit = self.inventory.units[(target.task, "")]
+        split, languages = split_of(unit, target)
+        settings = dict(resolve(self.grid, "target", target.task).values)
+        spec: dict[str, Any] = {
+            "kind": "target",
+            "task": target.task,
+            "languages": list(languages),
+            "split": split,
+            "settings": settings,
+            "parents": {"encoder": encoder, "eval": self.data[(target.task, "")]},
+            "precision": self.grid.precision,
+            "threads": self.grid.threads,
+        }
+        tokens = sum(unit.listings[(x, _listing(target.task, x, split))] for x in languages) * task.tokens
+        labels = {"model": model, "intermediate": arm.label, "task": target.task}
+        title = f"target {target.task} after {arm.spelling}"
+        trained = bool(target.train_languages)
+        if trained:
+            train = {x: self.data[training_unit(target.task, x)] for x in target.train_languages}
+            spec |= {"checkpoints": list(self.grid.checkpoints), "seed": seed}
+            spec["parents"]["train"] = train
+            tokens += 3 * self._training_tokens(target.task, list(train), settings, None, None)
+        if trained or arm.parts:  # retrieval trains nothing: the seed cannot change it but through its parent
+            labels["seed"] = str(seed)
+            title += f" seed {seed}"
+        return self._add(spec, title, labels, tokens=tokens, model=model)
+
+    def _training_tokens(
+        self, task: str, languages: list[str], settings: Mapping[str, Any], cap: int | None, mix_cap: int | None
+    ) -> int:
+        sizes = (self.inventory.units[training_unit(task, x)].listings[(x, "train")] for x in languages)
+        examples = min([sum(sizes), *(limit for limit in (cap, mix_cap) if limit)])
+        seen = settings["steps"] * settings["batch"] if "steps" in settings else examples * settings["epochs"]
+        return int(seen * min(TASKS[task].tokens, settings["length"]))
+
+    def _reduce(self, rows: Iterable[Row]) -> str:
+        spec = {
+            "kind": "reduce",
+            "grid": self.grid.name,
+            "setting": self.grid.setting,
+            "contrasts": [asdict(contrast) for contrast in self.grid.contrasts],
+            "rows": [{"model": r.model, "arm": r.arm, "seed": r.seed, "task": r.task} for r in rows],
+            "parents": {"rows": [r.key for r in rows]},
+        }
+        return self._add(spec, "reduce", {}, where={"grid": self.grid.name})
+
+
+def _parameters(inventory: Inventory, name: str) -> float:
+    """Weights that a token passes through: about 12 hidden^2 a layer (Kaplan et al. 2020, section 2.1)."""
+    model = inventory.models.get(name)
+    return 12.0 * model.layers * model.hidden**2 if model else 0.0
