@@ -16,6 +16,7 @@ Its files may be shared with other listings (XNLI keeps fifteen languages in one
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,6 +71,9 @@ class Listing:
     form: Form
     files: tuple[Path, ...]  # absolute; every file whose bytes can change the examples, in reading order
     read: Callable[[], Iterator[Example]]
+    dropped: Counter[str] = field(
+        default_factory=Counter
+    )  # rows left out, by reason; complete once `read` is exhausted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +91,7 @@ class Task:
     labels: tuple[str, ...] | None = None  # closed label set, in the order of the head's outputs
     train_from: str | None = None  # borrowed English: the task whose `en` train (and dev, see dev_from) this one uses
     dev_from: str | None = None
-    settings: Mapping[str, Settings] = field(default_factory=dict)  # by preset: "jiant", "xtreme"
+    settings: Mapping[str, Settings] = field(default_factory=dict)  # by preset: "jiant", "xtreme"; see settings_for
     train_sizes: Mapping[str, int] = field(default_factory=dict)  # published examples a language, for estimates
     test_sizes: Mapping[str, int] = field(default_factory=dict)
     tokens: int = 40  # mean word pieces an example (XLM-R), for estimates
@@ -97,3 +101,11 @@ class Task:
     @property
     def target(self) -> bool:
         return self.group is not None
+
+    def settings_for(self, role: Literal["intermediate", "target"], preset: str) -> Settings:
+        """The figures in force for a preset. A target's data used as an intermediate (`xnli@de`) is trained as every
+        other intermediate is, so that such arms differ in nothing but their data: that entry is called "intermediate".
+        """
+        if role == "intermediate" and "intermediate" in self.settings:
+            return self.settings["intermediate"]
+        return self.settings[preset]

@@ -1,0 +1,58 @@
+"""ANLI and what it was trained with: MNLI, SNLI, then ANLI's three rounds, joined in that order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from xtl.tasks import mnli, presets
+from xtl.tasks.base import Example, Listing, Task
+from xtl.tasks.formats.files import Dropped, Source, jsonl
+from xtl.tasks.formats.listing import english_and_translated, listing
+
+_WORDS = {"e": "entailment", "n": "neutral", "c": "contradiction"}
+
+
+def _round(source: Source) -> Iterator[Example]:
+    for row in jsonl(source, label="label"):
+        yield {
+            "id": row.id("uid"),
+            "text_a": row.text("context"),
+            "text_b": row.text("hypothesis"),
+            "label": row.label("label", _WORDS),
+        }
+
+
+def _joined(sources: Sequence[Source], dropped: Dropped) -> Iterator[Example]:
+    multi, stanford, *rounds = sources
+    yield from mnli.pairs(multi, dropped)
+    yield from mnli.agreed(jsonl(stanford, label="gold_label"), dropped)
+    for source in rounds:
+        yield from _round(source)
+
+
+def _within(folder: Path, language: str, bases: Sequence[str]) -> list[Listing]:
+    *multi, stanford, adversarial = bases
+    found: list[Listing] = []
+    for split in ("train", "dev"):
+        names = [mnli.files(folder, multi)[split], f"{stanford}/snli_1.0_{split}.jsonl"]
+        names += [f"{adversarial}/R{number}/{split}.jsonl" for number in (1, 2, 3)]
+        found += listing(folder, language, split, "pair", names, _joined)
+    return found
+
+
+def _listings(folder: Path) -> list[Listing]:
+    return english_and_translated(folder, "anli_plus", [*mnli.BASES, "snli_1.0", "anli/anli_v1.0"], _within)
+
+
+TASK = Task(
+    key="anli_plus",
+    title="ANLI+",
+    form="pair",
+    languages=("en",),
+    train_languages=("en",),
+    listings=_listings,
+    labels=mnli.LABELS,
+    settings=presets.for_intermediate(),
+    train_sizes={"en": 1_104_934},
+)

@@ -1,0 +1,66 @@
+"""BUCC 2018: find the translations hidden in two large monolingual corpora. Nothing is trained.
+
+XTREME's test set is the shared task's training set, its dev set the shared task's sample. A listing is one side, or the
+gold pairs. The hub's `bucc18` sets hold gold pairs only, which makes mining far easier: they are not read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from xtl.tasks import presets
+from xtl.tasks.base import Example, Listing, Task
+from xtl.tasks.formats.files import Source, lines
+from xtl.tasks.formats.listing import listing
+
+LANGUAGES = ("de", "fr", "ru", "zh")
+
+
+def _halves(source: Source) -> Iterator[tuple[str, str]]:
+    for number, line in lines(source):
+        first, tab, rest = line.partition("\t")
+        if not tab:
+            source.bad(number, "no tab between an id and what belongs to it")
+        yield first, rest
+
+
+def _side(source: Source) -> Iterator[Example]:
+    return ({"id": key, "text": text} for key, text in _halves(source))
+
+
+def _gold(source: Source) -> Iterator[Example]:
+    return ({"source": foreign, "target": english} for foreign, english in _halves(source))
+
+
+def _listings(folder: Path) -> list[Listing]:
+    found: list[Listing] = []
+    for language in LANGUAGES:
+        for split in ("dev", "test"):
+            stem = f"bucc2018/{language}-en.{split}"
+            for side in (language, "en"):
+                found += listing(
+                    folder, language, f"{split}.{side}", "sentence", [f"{stem}.{side}"], lambda one, _: _side(one[0])
+                )
+            found += listing(folder, language, f"{split}.gold", "gold", [f"{stem}.gold"], lambda one, _: _gold(one[0]))
+    return found
+
+
+TASK = Task(
+    key="bucc2018",
+    title="BUCC",
+    form="sentence",
+    languages=LANGUAGES,
+    train_languages=(),
+    listings=_listings,
+    group="retrieval",
+    intermediate=False,
+    settings=presets.for_retrieval(),
+    # Sentences of both sides: English as mteb/BUCC has them; the foreign sides are about as large.
+    test_sizes={"de": 2 * 399_337, "fr": 2 * 369_810, "ru": 2 * 558_401, "zh": 2 * 88_860},
+    manual=(
+        "BUCC 2018 shared task (https://comparable.limsi.fr/bucc2018/bucc2018-task.html): put its sample set as "
+        "bucc2018/LANG-en.dev.{LANG,en,gold} and its training set as bucc2018/LANG-en.test.{LANG,en,gold}. No hub has "
+        "the sample set, which the mining threshold is chosen on"
+    ),
+)

@@ -1,0 +1,50 @@
+"""PAWS-X: paraphrases made by swapping words. Rows with the sentence `NS` (not translated) stay, as in XTREME."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from xtl.tasks import presets
+from xtl.tasks.base import Example, Listing, Task
+from xtl.tasks.formats.files import Dropped, Source, tsv
+from xtl.tasks.formats.listing import listing, words
+
+LANGUAGES = words("de en es fr ja ko zh")
+LABELS = ("0", "1")
+WORDS = {word: word for word in LABELS}
+
+
+def _pairs(sources: Sequence[Source], _: Dropped) -> Iterator[Example]:
+    for row in tsv(sources[0], ("id", "sentence1", "sentence2"), label="label"):
+        yield {
+            "id": row.id("id"),
+            "text_a": row.text("sentence1"),
+            "text_b": row.text("sentence2"),
+            "label": row.label("label", WORDS),
+        }
+
+
+def _listings(folder: Path) -> list[Listing]:
+    found: list[Listing] = []
+    for language in LANGUAGES:
+        train = "train.tsv" if language == "en" else "translated_train.tsv"
+        for split, name in (("train", train), ("dev", "dev_2k.tsv"), ("test", "test_2k.tsv")):
+            path = f"paws-x/x-final/{language}/{name}"
+            found += listing(folder, language, split, "pair", [path], _pairs)
+    return found
+
+
+TASK = Task(
+    key="pawsx",
+    title="PAWS-X",
+    form="pair",
+    languages=LANGUAGES,
+    train_languages=LANGUAGES,
+    listings=_listings,
+    group="classification",
+    labels=LABELS,
+    settings=presets.for_target(epochs=5, xtreme_lr=2e-5, script="pawsx"),
+    train_sizes=dict.fromkeys(LANGUAGES, 49_401),
+    test_sizes=dict.fromkeys(LANGUAGES, 2_000),
+)

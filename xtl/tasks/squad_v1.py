@@ -1,0 +1,35 @@
+"""SQuAD v1.1: span QA in which every question has an answer. XQuAD and MLQA borrow it as English training data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from xtl.tasks import presets
+from xtl.tasks.base import Listing, Task
+from xtl.tasks.formats import squad
+from xtl.tasks.formats.listing import english_and_translated, listing
+
+
+def _within(folder: Path, language: str, bases: Sequence[str]) -> list[Listing]:
+    found: list[Listing] = []
+    for split in ("train", "dev"):
+        found += listing(folder, language, split, "span", [f"{bases[0]}/{split}-v1.1.json"], squad.read)
+    return found
+
+
+def _listings(folder: Path) -> list[Listing]:
+    return english_and_translated(folder, "squad_v1", ["squad_v1.1"], _within)
+
+
+TASK = Task(
+    key="squad_v1",
+    title="SQuAD v1.1",
+    form="span",
+    languages=("en",),
+    train_languages=("en",),
+    listings=_listings,
+    settings=presets.for_intermediate(384),
+    train_sizes={"en": 87_599},
+    test_sizes={"en": 10_570},
+)

@@ -1,0 +1,35 @@
+"""SQuAD v2.0: span QA in which a third of the questions has no answer. `plausible_answers` are ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from xtl.tasks import presets
+from xtl.tasks.base import Listing, Task
+from xtl.tasks.formats import squad
+from xtl.tasks.formats.listing import english_and_translated, listing
+
+
+def _within(folder: Path, language: str, bases: Sequence[str]) -> list[Listing]:
+    found: list[Listing] = []
+    for split in ("train", "dev"):
+        found += listing(folder, language, split, "span", [f"{bases[0]}/{split}-v2.0.json"], squad.read)
+    return found
+
+
+def _listings(folder: Path) -> list[Listing]:
+    return english_and_translated(folder, "squad_v2", ["squad_v2.0"], _within)
+
+
+TASK = Task(
+    key="squad_v2",
+    title="SQuAD v2.0",
+    form="span",
+    languages=("en",),
+    train_languages=("en",),
+    listings=_listings,
+    settings=presets.for_intermediate(384),
+    train_sizes={"en": 130_319},
+    test_sizes={"en": 11_873},
+)
