@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 
 @dataclass(slots=True)
@@ -21,7 +22,8 @@ class Feature:
     """One encoder input: one window of one example.
 
     example: the example's position in its listing. pieces: input ids, special tokens included. segments: token type
-    ids, or None where the encoder has none. labels and extra are the family's own. units: see the module.
+    ids, or None where the encoder has none. labels and extra are the family's own; labels is None where nothing is to
+    be learned, and units (see the module) is then 0.
     """
 
     example: int
@@ -36,16 +38,24 @@ class Feature:
 
 
 class Family(Protocol):
-    cut: int  # word pieces dropped by truncation so far: goes into the manifest, never silent
+    """Families inherit from this class, for its defaults."""
 
-    def head(self, hidden_size: int) -> nn.Module:
-        """A new head; its weights come from torch's current generator."""
+    cut: int  # word pieces dropped by truncation so far: goes into the manifest, never silent
+    together: bool = False  # features of one example stay in one micro-batch when training
+
+    def head(self, encoder: PreTrainedModel) -> nn.Module:
+        """A new head for this encoder; its weights come from torch's current generator."""
         ...
 
     def features(self, examples: Sequence[dict[str, Any]], *, train: bool) -> list[Feature]:
-        """All windows of all examples, in order; `example` counts from 0. An example may give several features
-        (choices are features of one group: see `group`)."""
+        """All windows of all examples, in order; `example` counts from 0. An example may give several features, next
+        to each other, or none. With `train`, every example must carry a label that can be learned (DataError)."""
         ...
+
+    def prepare(self, batch: Sequence[Feature]) -> list[Feature]:
+        """The features of one optimiser step as the encoder will see them, one for one: called once a step, before it
+        is cut into micro-batches. What is random (masks) comes from torch's current CPU generator."""
+        return list(batch)
 
     def loss(self, head: nn.Module, hidden: Tensor, batch: Sequence[Feature], mask: Tensor) -> Tensor:
         """Summed loss (float32 scalar) over the batch's units. hidden: (features, pieces, size); mask: the same
@@ -63,4 +73,4 @@ class Family(Protocol):
         ...
 
 
-__all__ = ["Family", "Feature", "Tensor", "nn", "torch"]
+__all__ = ["Family", "Feature", "PreTrainedModel", "Tensor", "nn", "torch"]

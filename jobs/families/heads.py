@@ -1,0 +1,55 @@
+"""The heads that families share. Weights start as BERT's and XLM-R's do: normal, 0.02, biases at zero.
+
+Heads compute in their own precision whatever the encoder's is: under autocast a bf16 encoder is met as torch sees fit,
+without it by casting the few vectors that a head reads.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+DROPOUT = 0.1  # BERT's and XLM-R's
+_STD = 0.02
+
+
+def linear(inputs: int, outputs: int) -> nn.Linear:
+    """A linear layer with BERT's first weights, from torch's current generator."""
+    layer = nn.Linear(inputs, outputs)
+    nn.init.normal_(layer.weight, std=_STD)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+class FirstPieceHead(nn.Module):
+    """RoBERTa's classification head: the first piece's vector, a tanh layer of the same size, a projection."""
+
+    def __init__(self, size: int, outputs: int) -> None:
+        super().__init__()
+        self.dense = linear(size, size)
+        self.out = linear(size, outputs)
+        self.dropout = nn.Dropout(DROPOUT)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(features, pieces, size) to (features, outputs), float32."""
+        first = self.dropout(hidden[:, 0].to(self.dense.weight.dtype))
+        return self.out(self.dropout(torch.tanh(self.dense(first)))).float()
+
+
+class PieceHead(nn.Module):
+    """A projection of each vector given: tags of words, start and end of answers."""
+
+    def __init__(self, size: int, outputs: int, *, dropout: float = DROPOUT) -> None:
+        super().__init__()
+        self.out = linear(size, outputs)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """(..., size) to (..., outputs), float32."""
+        return self.out(self.dropout(vectors.to(self.out.weight.dtype))).float()
+
+
+def gather(hidden: Tensor, rows: list[int], places: list[int]) -> Tensor:
+    """The vectors at (row, place), (n, size)."""
+    at = torch.tensor([rows, places], device=hidden.device)
+    return hidden[at[0], at[1]]

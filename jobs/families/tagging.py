@@ -1,0 +1,118 @@
+"""A tag for each word: parts of speech, names, supertags.
+
+A word is read and labelled at its first piece. Sentences longer than `length` are split between words and their tags
+stitched, as XTREME does: every word gets exactly one prediction. Two things follow XTREME's reading too: words are
+tokenised one by one (each as if a space stood before it), and a word without any piece stands as `<unk>`. A single word
+longer than a whole input is cut, and counted.
+
+With `train`, a tag outside the label set is an error; in evaluation it is a word that no prediction can get right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from jobs.families.base import Family, Feature, PreTrainedModel, Tensor, nn, torch
+from jobs.families.heads import PieceHead, gather
+from jobs.families.tokens import Frame
+from xtl.errors import DataError
+
+_UNKNOWN = -100  # torch's own mark for "no loss here"
+
+
+class Tagging(Family):
+    """labels: the tags, in the order of the head's outputs. settings: `length`.
+
+    A feature's `labels` holds a number for each of its words, `extra["first"]` the place of each word's first piece.
+    """
+
+    def __init__(self, key: str, tokenizer: Any, settings: Mapping[str, Any], *, labels: Sequence[str]) -> None:
+        self.key = key
+        self.frame = Frame(tokenizer, int(settings["length"]))
+        self.labels = tuple(labels)
+        self.cut = 0
+        self._number = {label: number for number, label in enumerate(self.labels)}
+
+    def head(self, encoder: PreTrainedModel) -> nn.Module:
+        return PieceHead(encoder.config.hidden_size, len(self.labels))
+
+    def features(self, examples: Sequence[dict[str, Any]], *, train: bool) -> list[Feature]:
+        spaced = self.frame.encode(" " + word for word in chain.from_iterable(e["tokens"] for e in examples))
+        ids = {text[1:]: found or [self.frame.blank] for text, found in spaced.items()}
+        return [
+            feature
+            for place, example in enumerate(examples)
+            for feature in self._windows(place, example["tokens"], self._gold(example, train), ids)
+        ]
+
+    def _gold(self, example: dict[str, Any], train: bool) -> list[int]:
+        tags, words = example["tags"], example["tokens"]
+        if len(tags) != len(words):
+            raise DataError(self.key, f"sentence {example['id']}", f"{len(words)} words but {len(tags)} tags")
+        gold = [self._number.get(tag, _UNKNOWN) for tag in tags]
+        if train and _UNKNOWN in gold:
+            tag = tags[gold.index(_UNKNOWN)]
+            some = ", ".join(self.labels[:20]) + (" ..." if len(self.labels) > 20 else "")
+            raise DataError(self.key, f"sentence {example['id']}", f"tag {tag!r} is none of {some}")
+        return gold
+
+    def _windows(
+        self, place: int, words: Sequence[str], gold: Sequence[int], ids: Mapping[str, list[int]]
+    ) -> Iterator[Feature]:
+        """Consecutive words in windows, as many as fit in each."""
+        room, start = self.frame.room_one, 0
+        pieces: list[int] = []
+        first: list[int] = []
+        for index, word in enumerate(words):
+            found = ids[word]
+            if len(found) > room:
+                self.cut += len(found) - room
+                found = found[:room]
+            if len(pieces) + len(found) > room:
+                yield self._window(place, pieces, first, gold[start:index])
+                pieces, first, start = [], [], index
+            first.append(self.frame.before_first + len(pieces))
+            pieces += found
+        if first:
+            yield self._window(place, pieces, first, gold[start:])
+
+    def _window(self, place: int, pieces: list[int], first: list[int], gold: Sequence[int]) -> Feature:
+        framed, segments = self.frame.one(pieces)
+        units = len(gold) - gold.count(_UNKNOWN)
+        return Feature(
+            example=place,
+            pieces=framed,
+            segments=segments,
+            labels=list(gold),
+            units=float(units),
+            extra={"first": first},
+        )
+
+    def loss(self, head: nn.Module, hidden: Tensor, batch: Sequence[Feature], mask: Tensor) -> Tensor:
+        gold = torch.tensor([number for f in batch for number in f.labels], device=hidden.device)
+        return nn.functional.cross_entropy(self._logits(head, hidden, batch), gold, reduction="sum")
+
+    def outputs(self, head: nn.Module, hidden: Tensor, batch: Sequence[Feature], mask: Tensor) -> list[np.ndarray]:
+        """The best tag's number of each word of each feature, (words,) int16; of equal ones, the first."""
+        best = self._logits(head, hidden, batch).argmax(-1).to(torch.int16).cpu().numpy()
+        return np.split(best, np.cumsum([len(f.extra["first"]) for f in batch])[:-1])
+
+    @staticmethod
+    def _logits(head: nn.Module, hidden: Tensor, batch: Sequence[Feature]) -> Tensor:
+        """(words of the whole batch, tags)."""
+        rows = [row for row, feature in enumerate(batch) for _ in feature.extra["first"]]
+        places = [place for feature in batch for place in feature.extra["first"]]
+        return head(gather(hidden, rows, places))
+
+    def decode(
+        self, examples: Sequence[dict[str, Any]], features: Sequence[Feature], outputs: Sequence[np.ndarray]
+    ) -> list[list[str]]:
+        """A tag for each word of each example, windows stitched."""
+        tags: list[list[str]] = [[] for _ in examples]
+        for feature, best in zip(features, outputs, strict=True):
+            tags[feature.example].extend(self.labels[number] for number in best)
+        return tags

@@ -1,0 +1,129 @@
+"""Word pieces for families: texts to ids in batches, and the model's own marks around one text or two.
+
+Texts are tokenised bare and framed afterwards, so that each family decides what is cut and counts it. The frame (which
+marks, which token types) is read off the tokenizer once, from an encoding of its own; nothing here knows a model by
+name. A text is text: `</s>` or `[SEP]` inside it are spelled out, never turned into marks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from transformers import PreTrainedTokenizerBase
+
+from xtl.errors import ModelError, UserError
+
+Ids = list[int]
+_PROBES = ("a", "1", ".")  # some text that gives at least one piece
+
+
+class Frame:
+    """A fast tokenizer, the longest input, and how the model frames what it reads.
+
+    room_one, room_two: pieces left for text in an input of one text, of two. Raises ModelError for a tokenizer without
+    character offsets, UserError for a length that the model cannot take or that leaves no room.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, length: int) -> None:
+        if not tokenizer.is_fast:
+            raise ModelError(f"{tokenizer.name_or_path}: its tokenizer gives no offsets; a tokenizer.json is needed")
+        if length > tokenizer.model_max_length:
+            raise UserError(f"length: {length} word pieces, but the model reads at most {tokenizer.model_max_length}")
+        self.tokenizer = tokenizer
+        self.length = length
+        self._one = _marks(tokenizer, pair=False)
+        self._two = _marks(tokenizer, pair=True)
+        self._typed = "token_type_ids" in tokenizer.model_input_names
+        self.room_one = length - sum(len(ids) for ids, _ in self._one)
+        self.room_two = length - sum(len(ids) for ids, _ in self._two)
+        if self.room_two < 2:
+            raise UserError(f"length: {length} word pieces leave no room for text beside the model's own marks")
+
+    @property
+    def blank(self) -> int:
+        """The id that stands for a word without pieces: `<unk>`, or the mask of a vocabulary that has none."""
+        known = (self.tokenizer.unk_token_id, self.tokenizer.mask_token_id, self.tokenizer.pad_token_id)
+        return next(int(found) for found in known if found is not None)
+
+    def encode(self, texts: Iterable[str]) -> dict[str, Ids]:
+        """Each distinct text's pieces, without marks."""
+        distinct = list(dict.fromkeys(texts))
+        return dict(zip(distinct, self._call(distinct)["input_ids"], strict=True)) if distinct else {}
+
+    def encode_spans(self, texts: Iterable[str]) -> dict[str, tuple[Ids, np.ndarray]]:
+        """As `encode`, with each piece's place in its text: (pieces, 2) int32, code points from and up to."""
+        distinct = list(dict.fromkeys(texts))
+        if not distinct:
+            return {}
+        found = self._call(distinct, return_offsets_mapping=True)
+        spans = (np.asarray(s, dtype=np.int32).reshape(-1, 2) for s in found["offset_mapping"])
+        return dict(zip(distinct, zip(found["input_ids"], spans, strict=True), strict=True))
+
+    def _call(self, texts: list[str], **more: Any) -> Any:
+        return self.tokenizer(
+            texts,
+            add_special_tokens=False,
+            split_special_tokens=True,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            verbose=False,
+            **more,
+        )
+
+    def one(self, text: Ids) -> tuple[Ids, Ids | None]:
+        """Pieces with the model's marks, and token types where it has them."""
+        return self._framed(self._one, [text])
+
+    def two(self, first: Ids, second: Ids) -> tuple[Ids, Ids | None]:
+        return self._framed(self._two, [first, second])
+
+    def before_second(self, first: int) -> int:
+        """Where the second text starts in an input of two, given the first's pieces."""
+        return len(self._two[0][0]) + first + len(self._two[1][0])
+
+    @property
+    def before_first(self) -> int:
+        return len(self._one[0][0])
+
+    def _framed(self, marks: Sequence[tuple[Ids, list[int]]], texts: list[Ids]) -> tuple[Ids, Ids | None]:
+        pieces = list(marks[0][0])
+        types = list(marks[0][1])
+        for position, text in enumerate(texts):
+            ids, mark_types = marks[position + 1]
+            pieces += text
+            pieces += ids
+            if self._typed:
+                types += [position] * len(text)
+                types += mark_types
+        return pieces, types if self._typed else None
+
+
+def _marks(tokenizer: PreTrainedTokenizerBase, *, pair: bool) -> list[tuple[Ids, list[int]]]:
+    """The marks before, between and after the texts of an input, each with their token types."""
+    for probe in _PROBES:
+        encoded = tokenizer(probe, probe if pair else None, return_token_type_ids=True)
+        sides = encoded.sequence_ids()
+        if {side for side in sides if side is not None} == ({0, 1} if pair else {0}):
+            break
+    else:
+        raise ModelError(f"{tokenizer.name_or_path}: its tokenizer gives no pieces for any of {', '.join(_PROBES)}")
+    marks: list[tuple[Ids, list[int]]] = [([], [])]
+    seen = None
+    for side, piece, kind in zip(sides, encoded["input_ids"], encoded["token_type_ids"], strict=True):
+        if side is None:
+            marks[-1][0].append(piece)
+            marks[-1][1].append(kind)
+        elif side != seen:
+            marks.append(([], []))
+            seen = side
+    return marks
+
+
+def longest_first(first: int, second: int, room: int) -> tuple[int, int]:
+    """How many pieces of each text to keep so that both fit: the longer gives way until they are equal."""
+    if first + second <= room:
+        return first, second
+    shorter = min(first, second, room // 2)
+    return (shorter, room - shorter) if first < second else (room - shorter, shorter)
