@@ -11,6 +11,7 @@ import sys
 import typer
 
 from xtl import __version__
+from xtl.cli import score
 from xtl.errors import UserError, XtlError
 
 app = typer.Typer(
@@ -31,6 +32,9 @@ def _version(value: bool) -> None:
 @app.callback()
 def _root(version: bool = typer.Option(False, "--version", callback=_version, is_eager=True)) -> None:
     pass
+
+
+app.command("score")(score.score)
 
 
 def main() -> None:

@@ -25,16 +25,20 @@ class Output(enum.StrEnum):
 
 def score(
     predictions: Path = typer.Argument(
-        ..., show_default=False, help="Submission folder: TASK/test-LANG.tsv, for question answering .json."
+        ...,
+        metavar="PREDICTIONS",
+        show_default=False,
+        help="Submission folder: TASK/test-LANG.tsv, .json for question answering.",
     ),
-    labels: Path = typer.Argument(..., show_default=False, help="Label folder, laid out alike."),
+    labels: Path = typer.Argument(..., metavar="LABELS", show_default=False, help="Label folder, laid out alike."),
     output: Output = typer.Option(Output.table, "--output", "-o", help="A table, or JSON for machines."),
     languages: bool = typer.Option(False, "--languages", "-l", help="Print every language too."),
 ) -> None:
     """Score a submission as XTREME's evaluator does, in percent.
 
-    A task's score is the mean over its languages. Where languages are missing it is marked partial; a group's score and
-    the overall score exist only if nothing they average is missing.
+    A task's score is the mean over its languages, and marked partial where languages are missing.
+
+    Groups and the whole have a score only if nothing that they average is missing.
 
     Example: xtl score predictions/ labels/ -o json
     """
@@ -81,8 +85,8 @@ def _scores(summary: Summary) -> Table:
                 table.add_row(key, _coverage(task), f"{task.score:.2f}{'*' if task.partial else ''}", figures)
             else:
                 table.add_row(key, "0", "-", "")
-        table.add_row(group, "", _figure(summary.groups[group]), "", style="bold", end_section=True)
-    table.add_row("overall", "", _figure(summary.overall), "", style="bold")
+        table.add_row(f"{group} mean", "", _figure(summary.groups[group]), "", style="bold", end_section=True)
+    table.add_row("overall mean", "", _figure(summary.overall), "", style="bold")
     if any(task.partial for task in summary.tasks.values()):
         table.caption = "* partial: the mean over the languages present"
     return table

@@ -21,9 +21,9 @@ Metrics = Mapping[str, float]  # {METRIC: percent}
 
 def targets() -> dict[str, Task]:
     """XTREME's nine tasks by key."""
-    from xtl.tasks import TASKS
+    from xtl import tasks
 
-    return {key: task for key, task in TASKS.items() if task.target}
+    return {task.key: task for task in tasks.targets()}
 
 
 @dataclass(frozen=True, kw_only=True)
