@@ -1,0 +1,185 @@
+"""The grid file: one YAML file is a study. `load` reads it whole or says everything that is wrong with it.
+
+Mistakes come as one GridError with a `FILE:LINE: what, the value, what would be valid` for each, in the order of the
+file. Loading looks at the file alone: whether data, models and stores exist is found out when the study is planned.
+Folders (`data`, `store`, a model's) are relative to the grid file's own folder.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from xtl.arms import Arm, Part
+from xtl.errors import UserError
+from xtl.grid_arms import read_arms, spellings
+from xtl.grid_errors import Problems, choose, show
+from xtl.grid_schema import ContrastSheet, Sheet, read_cluster
+from xtl.grid_targets import Target, read_targets
+from xtl.grid_train import Train, read_train
+from xtl.yaml_lines import Document, Loc, Mark, parse
+
+__all__ = ["Arm", "Contrast", "Grid", "Part", "Target", "Train", "load"]
+
+#: What a grid cannot do without, and an example for the message.
+REQUIRED = {
+    "name": "name: my-study",
+    "model": "model: FacebookAI/xlm-roberta-large",
+    "seeds": "seeds: [1, 2, 3]",
+    "intermediates": "intermediates: [none, mnli]",
+    "targets": "targets: all",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contrast:
+    """A comparison named before anything runs. arm and against are spellings of the grid's arms."""
+
+    name: str
+    arm: str
+    against: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """A study. models: hub ids, absolute folders, or `tiny`. data: `hub`, `s3://...` or an absolute folder; so is
+    store, or None where the command line must say. checkpoints: `last` first. cluster: as written, checked for its
+    shape. text and path: the file as read."""
+
+    name: str
+    models: tuple[str, ...]
+    seeds: tuple[int, ...]
+    arms: tuple[Arm, ...]
+    targets: tuple[Target, ...]
+    contrasts: tuple[Contrast, ...] = ()
+    train: Train = field(default_factory=Train)
+    precision: Literal["bf16", "fp32"] = "bf16"
+    checkpoints: tuple[str, ...] = ("last",)
+    setting: Literal["zero-shot", "translate-train"] = "zero-shot"
+    data: str = "hub"
+    store: str | None = None
+    threads: int = 1
+    cluster: Mapping[str, Any] = field(default_factory=dict)
+    text: str = ""
+    path: Path = Path()
+
+
+def load(path: Path | str) -> Grid:
+    """The grid in a file. Raises GridError with every mistake, UserError where there is no file to read."""
+    text = _text(path)
+    document = parse(text)
+    problems = Problems(str(path), document)
+    if document.data is None:
+        if not problems:
+            problems.at((), "the grid is empty: `xtl init` writes one to start from")
+        raise problems.error()
+    data = document.data
+    if isinstance(data, dict):
+        data = {key: value for key, value in data.items() if value is not None}
+    sheet = problems.read(Sheet, data, ())
+    if sheet is None:
+        raise problems.error()
+    problems.need(Sheet, document.data, (), "a grid", REQUIRED)
+    read = _read(sheet, Path(path).absolute().parent, problems)
+    if problems:
+        raise problems.error()
+    return Grid(**read, text=text, path=Path(path).absolute())
+
+
+def _text(path: Path | str) -> str:
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; `xtl init {path}` writes a grid to start from") from None
+    except IsADirectoryError:
+        raise UserError(f"{path}: a folder; name the grid file in it") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{show(str(path))}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        mark = Mark(line=data.count(b"\n", 0, error.start) + 1)
+        document = Document(problems=[(mark, f"not UTF-8 text: byte 0x{data[error.start]:02x}")])
+        raise Problems(str(path), document).error() from None
+
+
+def _read(sheet: Sheet, folder: Path, problems: Problems) -> dict[str, Any]:
+    """Grid's fields but for the file itself. Complete where there are no problems."""
+    items = sheet.intermediates or []
+    arms = read_arms(items, problems)
+    _unique("model", sheet.model or [], problems)
+    _unique("seeds", sheet.seeds or [], problems)
+    return {
+        "name": sheet.name,
+        "models": tuple(_model(at, text, folder, problems) for at, text in enumerate(sheet.model or [])),
+        "seeds": tuple(sheet.seeds or []),
+        "arms": arms,
+        "targets": read_targets(sheet.targets, sheet.setting, problems) if sheet.targets is not None else (),
+        "contrasts": _contrasts(sheet.contrasts, spellings(items), problems),
+        "train": read_train(sheet.train, arms, spellings(items), problems),
+        "precision": sheet.precision,
+        "checkpoints": tuple(dict.fromkeys(("last", *sheet.checkpoints))),
+        "setting": sheet.setting,
+        "data": "hub" if sheet.data == "hub" else _place("data", sheet.data, folder, problems),
+        "store": None if sheet.store is None else _place("store", sheet.store, folder, problems),
+        "threads": sheet.threads,
+        "cluster": {} if sheet.cluster is None else read_cluster(sheet.cluster, ("cluster",), problems),
+    }
+
+
+def _unique(key: str, values: Sequence[Any], problems: Problems) -> None:
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            problems.at((key, index), f"{key}: {show(value)} is given twice")
+
+
+def _place(key: str, text: str, folder: Path, problems: Problems) -> str:
+    """A folder made absolute, an `s3://` prefix as it is."""
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text):
+        if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]+(/\S*)?", text):
+            problems.at((key,), f"{key}: {show(text)} is neither a folder nor s3://bucket/prefix")
+        return text.rstrip("/")
+    return _folder(key, (key,), text, folder, problems)
+
+
+def _folder(key: str, loc: Loc, text: str, folder: Path, problems: Problems) -> str:
+    try:
+        return str(folder.joinpath(Path(text or "\0").expanduser()).resolve())
+    except (OSError, RuntimeError, ValueError):  # no such user after `~`, a NUL, a loop of links
+        problems.at(loc, f"{key}: {show(text)} is no folder")
+        return text
+
+
+def _model(index: int, text: str, folder: Path, problems: Problems) -> str:
+    """`tiny`, a hub id, or a folder (it starts with `/`, `.` or `~`, which no hub id does)."""
+    if text == "tiny" or re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", text):
+        return text
+    if text[:1] in ("/", ".", "~"):
+        return _folder("model", ("model", index), text, folder, problems)
+    valid = "a hub id such as FacebookAI/xlm-roberta-large, a folder such as ./my-model, or tiny"
+    problems.at(("model", index), f"model: {show(text)} is no model: {valid}")
+    return text
+
+
+def _contrasts(items: Sequence[Any], arms: Sequence[str], problems: Problems) -> tuple[Contrast, ...]:
+    found: list[Contrast] = []
+    examples = dict.fromkeys(("name", "arm", "against"), "{name: german, arm: xnli@de, against: mnli}")
+    for index, raw in enumerate(items):
+        loc: Loc = ("contrasts", index)
+        sheet = problems.read(ContrastSheet, raw, loc)
+        if sheet is None:
+            continue
+        problems.need(ContrastSheet, raw, loc, "a contrast", examples)
+        for key, spelling in (("arm", sheet.arm), ("against", sheet.against)):
+            if spelling is not None and spelling not in arms:
+                valid = choose(spelling, arms, among="intermediates")
+                problems.at((*loc, key), f"{show(spelling)} names no intermediate of this grid{valid}")
+        if sheet.arm is not None and sheet.arm == sheet.against:
+            problems.at((*loc, "against"), f"{show(sheet.arm)} is compared with itself")
+        if sheet.name and any(sheet.name == other.name for other in found):
+            problems.at((*loc, "name"), f"the contrast {sheet.name!r} is given twice")
+        found.append(Contrast(name=sheet.name or "", arm=sheet.arm or "", against=sheet.against or ""))
+    return tuple(found)

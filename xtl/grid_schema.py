@@ -1,0 +1,174 @@
+"""The grid file's mappings, one pydantic model each, as a user writes them.
+
+Every field has a default, so that a mapping with mistakes still gives what is right in it (see `Problems.read`): what
+is required is checked where it is read (`grid.py`, `grid_*.py`), as is everything that needs two places of the file.
+Lists of mappings are `Any` here and read item by item there, for the same reason.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from xtl.grid_errors import Problems, show
+from xtl.yaml_lines import Loc
+
+Number = Annotated[float, Field(allow_inf_nan=False, strict=False), BeforeValidator(lambda value: _no_bool(value))]
+Whole = Annotated[int, Field(ge=1, le=10**12)]
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+
+
+def _no_bool(value: object) -> object:
+    if isinstance(value, bool | str):
+        raise ValueError(f"{show(value)} is not a number")
+    return value
+
+
+def dns_label(value: str) -> str:
+    """A DNS label (RFC 1123): the name becomes part of Kubernetes names and labels."""
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", value) or len(value) > 63:
+        raise ValueError(f"{show(value)} is no DNS label: lower-case letters, digits and inner '-', at most 63")
+    return value
+
+
+def _matching(pattern: str, example: str) -> BeforeValidator:
+    def check(value: object) -> str:
+        text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        if not isinstance(text, str) or not re.fullmatch(pattern, text):
+            raise ValueError(f"{show(value)} is not of the form {example}")
+        return text
+
+    return BeforeValidator(check)
+
+
+Name = Annotated[str, BeforeValidator(lambda value: dns_label(value) if isinstance(value, str) else value)]
+Quantity = Annotated[str, _matching(r"[0-9]+(\.[0-9]+)?(m|[kMGTP]|[KMGTP]i)?", "8, 500m or 48Gi")]
+Duration = Annotated[str, _matching(r"[0-9]{1,6}[smh]", "120s, 10m or 1h")]
+
+
+class Mapping(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Sheet(Mapping):
+    """The whole file."""
+
+    name: Name | None = None
+    model: Annotated[list[str], Field(min_length=1), BeforeValidator(lambda value: _listed(value))] | None = None
+    seeds: Annotated[list[Seed], Field(min_length=1)] | None = None
+    intermediates: Annotated[list[Any], Field(min_length=1)] | None = None
+    targets: Any = None
+    contrasts: list[Any] = []
+    train: Any = None
+    precision: Literal["bf16", "fp32"] = "bf16"
+    checkpoints: list[Literal["last", "english-dev", "target-dev"]] = ["last"]
+    setting: Literal["zero-shot", "translate-train"] = "zero-shot"
+    data: str = "hub"
+    store: str | None = None
+    threads: Annotated[int, Field(ge=1, le=1024)] = 1
+    cluster: Any = None
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+class Mixture(Mapping):
+    """An arm with a name of its own."""
+
+    name: Name | None = None
+    tasks: Annotated[list[str], Field(min_length=1)] | None = None
+    mix: Any = None
+
+
+class Mix(Mapping):
+    cap: Whole | None = None
+
+
+class TargetSheet(Mapping):
+    task: str | None = None
+    languages: Annotated[list[str], Field(min_length=1)] | None = None
+    train: Annotated[list[str], Field(min_length=1)] | None = None
+
+
+class ContrastSheet(Mapping):
+    name: Name | None = None
+    arm: str | None = None
+    against: str | None = None
+
+
+class TrainSheet(Mapping):
+    preset: Literal["jiant", "xtreme"] = "jiant"
+    intermediate: dict[str, Any] = {}
+    target: dict[str, Any] = {}
+
+
+class Hyper(Mapping):
+    """Hyperparameters that a grid may set. length, question_length, answer_length and stride are in word pieces;
+    micro_tokens is the most word pieces of a micro-batch; warmup a share of the steps if below 1, else steps."""
+
+    lr: Annotated[Number, Field(ge=0, le=1)] | None = None
+    epochs: Whole | None = None
+    steps: Whole | None = None
+    batch: Whole | None = None
+    length: Annotated[int, Field(ge=8, le=2**20)] | None = None
+    warmup: Annotated[Number, Field(ge=0)] | None = None
+    weight_decay: Annotated[Number, Field(ge=0)] | None = None
+    adam_eps: Annotated[Number, Field(gt=0)] | None = None
+    clip: Annotated[Number, Field(gt=0)] | None = None
+    micro_tokens: Whole | None = None
+    stride: Whole | None = None
+    question_length: Whole | None = None
+    answer_length: Whole | None = None
+    n_best: Whole | None = None
+    mask: Annotated[Number, Field(gt=0, lt=1)] | None = None
+    layer: Annotated[int, Field(ge=0, le=1000)] | None = None
+    neighbours: Whole | None = None
+
+
+class Cluster(Mapping):
+    namespace: Name | None = None
+    image: str | None = None
+    queue: Name | None = None
+    gpu: Any = None
+    cpu: Quantity | None = None
+    memory: Quantity | None = None
+    grace: Duration | None = None
+    hub: Any = None
+    patch: list[Any] = []
+
+
+class Gpu(Mapping):
+    resource: Annotated[str, _matching(r"[a-z0-9.-]+/[A-Za-z0-9._-]+", "nvidia.com/gpu")] | None = None
+    simulated: bool = False
+
+
+class HubAccess(Mapping):
+    tokenSecret: Name | None = None
+    endpoint: Annotated[str, _matching(r"https?://\S+", "https://huggingface.co")] | None = None
+
+
+class PatchStep(Mapping):
+    """One operation of a JSON Patch (RFC 6902)."""
+
+    op: Literal["add", "remove", "replace", "move", "copy", "test"] | None = None
+    path: Annotated[str, _matching(r"(/.*)?", "/spec/template/...")] | None = None
+    value: Any = None
+    source: str | None = Field(None, alias="from")
+
+
+def read_cluster(raw: object, loc: Loc, problems: Problems) -> dict[str, Any]:
+    """The `cluster:` block as written, checked for its shape: what it means is the renderer's."""
+    sheet = problems.read(Cluster, raw, loc)
+    if sheet is None or not isinstance(raw, dict):
+        return {}
+    for key, model in (("gpu", Gpu), ("hub", HubAccess)):
+        if raw.get(key) is not None:
+            problems.read(model, raw[key], (*loc, key))
+    for index, step in enumerate(sheet.patch):
+        read = problems.read(PatchStep, step, (*loc, "patch", index))
+        if read is not None and isinstance(step, dict) and not {"op", "path"} <= set(step):
+            problems.at((*loc, "patch", index), "a JSON Patch step needs 'op' and 'path'")
+    return dict(raw)

@@ -1,0 +1,113 @@
+"""Hyperparameters: the value in force for every task of a grid, and where each comes from.
+
+From weakest to strongest: the preset (the published settings, on the task), `train.ROLE.default`, `train.ROLE.TASK`,
+and for an intermediate `train.intermediate.ARM` under the arm's spelling in the grid. A mixture is optimised as a whole
+with what holds for no task in particular (`task_key=None`), while each of its tasks keeps its own lengths.
+
+Dropout is the model's own and no setting. Nothing here depends on the machine.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal
+
+from xtl.tasks import TASKS, presets
+from xtl.tasks.base import Settings, Task
+
+if TYPE_CHECKING:
+    from xtl.arms import Arm
+    from xtl.grid import Grid
+
+Role = Literal["intermediate", "target"]
+
+XTREME = "xtreme scripts"
+XTL = "xtl default"
+
+#: What trains: one set for an arm or a target. `steps` is in force where the grid gives it, and then epochs are not.
+OPTIMISER = ("lr", "epochs", "steps", "batch", "warmup", "weight_decay", "adam_eps", "clip", "micro_tokens")
+
+_REAL = {"lr", "warmup", "weight_decay", "adam_eps", "clip", "mask"}  # 0 and 0.0 are one value, and one key
+_MICRO_TOKENS = 16384  # any cut of a step gives the same update within rounding: this is memory against speed alone
+_BY_FORM: Mapping[str, Mapping[str, tuple[Any, str]]] = {
+    "span": {
+        "stride": (128, XTREME),
+        "question_length": (64, XTREME),
+        "answer_length": (30, XTREME),
+        "n_best": (20, XTREME),
+    },
+    "text": {"mask": (0.15, "Devlin et al. 2019")},
+    "sentence": {"layer": ("published", XTREME), "micro_tokens": (_MICRO_TOKENS, XTL)},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolved:
+    """values: plain JSON, what a stage's key holds. sources: for each of them, where it comes from."""
+
+    values: Mapping[str, Any]
+    sources: Mapping[str, str]
+
+
+def layer_for(depth: int) -> int:
+    """The hidden state that retrieval pools, 0 being the embeddings, for an encoder of `depth` blocks: 14 of 24 and 8
+    of 12 as published for XTREME, else ceil(7 depth / 12)."""
+    return {24: 14, 12: 8}.get(depth, math.ceil(7 * depth / 12))
+
+
+def names(task: Task | None) -> tuple[str, ...]:
+    """The hyperparameters a task has, in the order they are shown; those of a mixture as a whole for None."""
+    if task is None:
+        return OPTIMISER
+    own = tuple(_BY_FORM.get(task.form, ()))
+    if task.form == "sentence":
+        return ("length", *own, *(("neighbours",) if task.key == "bucc2018" else ()))
+    return (*OPTIMISER, "length", *own)
+
+
+def resolve(grid: Grid, role: Role, task_key: str | None, arm: Arm | None = None) -> Resolved:
+    """What is in force for a task in that role; for a mixture as a whole, its optimiser alone (`task_key` None)."""
+    task = TASKS[task_key] if task_key else None
+    allowed = names(task)
+    found = {name: value for name, value in _published(task, role, grid.train.preset).items() if name in allowed}
+    for where, override in _overrides(grid, role, (task_key, arm.spelling if arm else None)):
+        for name, value in override.items():
+            if name in allowed:
+                found[name] = (value, f"grid {where}")
+        for given, dropped in (("steps", "epochs"), ("epochs", "steps")):
+            if given in override:
+                found.pop(dropped, None)
+    order = [name for name in allowed if name in found]
+    values = {name: float(found[name][0]) if name in _REAL else found[name][0] for name in order}
+    return Resolved(values=values, sources={name: found[name][1] for name in order})
+
+
+def _overrides(grid: Grid, role: Role, keys: tuple[str | None, ...]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    given = grid.train.intermediate if role == "intermediate" else grid.train.target
+    for name in dict.fromkeys(("default", *keys)):
+        if name is not None and name in given:
+            yield f"train.{role}.{name}", given[name]
+
+
+def _published(task: Task | None, role: Role, preset: str) -> dict[str, tuple[Any, str]]:
+    """Before any override."""
+    settings = _preset(task, role, preset)
+    if task is not None and task.form == "sentence":
+        extra = {"neighbours": (4, XTREME)} if task.key == "bucc2018" else {}
+        return {**_BY_FORM["sentence"], **extra, "length": (settings.length, settings.source)}
+    found: dict[str, tuple[Any, str]] = {
+        entry.name: (getattr(settings, entry.name), settings.source)
+        for entry in fields(settings)
+        if entry.name != "source"
+    }
+    found["micro_tokens"] = (_MICRO_TOKENS, XTL)
+    return {**found, **(_BY_FORM.get(task.form, {}) if task else {})}
+
+
+def _preset(task: Task | None, role: Role, preset: str) -> Settings:
+    """An intermediate has jiant's settings under either preset: the XTREME scripts train none."""
+    if task is None:
+        return presets.intermediate()
+    return task.settings.get("intermediate" if role == "intermediate" else preset) or task.settings[preset]
