@@ -9,6 +9,8 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from tests import samples
 
+pytest_plugins = ["tests.s3server"]  # the fixture `s3`: a real S3 server, started when first asked for
+
 
 def pytest_report_header() -> str:
     if samples.HAVE:

@@ -7,6 +7,7 @@
         ModelError              a model that cannot be loaded whole
         MissingPackage          an extra is not installed
       StoreError                the store did not do what was asked      command: 1   pod: 1
+        StoreRefused            credentials, bucket or rights are wrong  command: 2   pod: 1 (they may be put right)
         NotFound                no such object
         Conflict                a conditional write lost its race
         Corrupt                 bytes differ from the manifest's size or sha256
@@ -70,6 +71,12 @@ class MissingPackage(UserError):
 
 class StoreError(XtlError):
     """The store did not do what was asked of it."""
+
+
+class StoreRefused(StoreError):
+    """The store turns us away: credentials, bucket or rights are wrong. A pod tries again: they may be put right."""
+
+    status = 2
 
 
 class NotFound(StoreError):

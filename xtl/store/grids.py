@@ -1,0 +1,39 @@
+"""A grid's name in a store: taken by the first grid that uses it, refused to another without `--replace`.
+
+What counts as the same grid is what it asks for (its rows, stages and contrasts), not its comments or layout.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+from xtl.errors import UserError
+from xtl.store import commit, layout
+from xtl.store.base import Store
+
+if TYPE_CHECKING:
+    from xtl.grid import Grid
+    from xtl.plan import Plan
+
+
+def register(store: Store, grid: Grid, plan: Plan, *, replace: bool) -> None:
+    """Write the grid as submitted, and its rows for later commands. Raises UserError with the difference where the name
+    stands for another grid."""
+    prefix = layout.grid_prefix(grid.name)
+    known = commit.get_json(store, f"{prefix}plan.json")
+    if known is not None and known["reduce"] != plan.reduce and not replace:
+        before = known["grid"].splitlines()
+        changed = [
+            x for x in difflib.unified_diff(before, grid.text.splitlines(), "in the store", "now", lineterm="", n=0)
+        ]
+        what = "\n".join(changed) or "(the file is the same: its data or models changed)"
+        raise UserError(
+            f"{store.url} already holds another grid named {grid.name!r}:\n{what}\nGive this one another name, or use "
+            "--replace (results that both share are kept either way)"
+        )
+    if known is None or known["reduce"] != plan.reduce or known["grid"] != grid.text:
+        store.put(f"{prefix}grid.yaml", grid.text.encode())
+        rows = [{"model": r.model, "arm": r.arm, "seed": r.seed, "task": r.task, "key": r.key} for r in plan.rows]
+        body = {"reduce": plan.reduce, "grid": grid.text, "rows": rows, "stages": list(plan.stages)}
+        commit.put_json(store, f"{prefix}plan.json", body)
