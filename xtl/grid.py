@@ -16,7 +16,7 @@ from typing import Any, Literal
 from xtl.arms import Arm, Part
 from xtl.errors import UserError
 from xtl.grid_arms import read_arms, spellings
-from xtl.grid_errors import Problems, choose, show
+from xtl.grid_errors import Problems, choose, plain, show
 from xtl.grid_schema import ContrastSheet, Sheet, read_cluster
 from xtl.grid_targets import Target, read_targets
 from xtl.grid_train import Train, read_train
@@ -71,7 +71,7 @@ def load(path: Path | str) -> Grid:
     """The grid in a file. Raises GridError with every mistake, UserError where there is no file to read."""
     text = _text(path)
     document = parse(text)
-    problems = Problems(str(path), document)
+    problems = Problems(plain(path), document)
     if document.data is None:
         if not problems:
             problems.at((), "the grid is empty: `xtl init` writes one to start from")
@@ -90,20 +90,21 @@ def load(path: Path | str) -> Grid:
 
 
 def _text(path: Path | str) -> str:
+    name = plain(path)
     try:
         data = Path(path).read_bytes()
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; `xtl init {path}` writes a grid to start from") from None
+        raise UserError(f"{name}: no such file; `xtl init {name}` writes a grid to start from") from None
     except IsADirectoryError:
-        raise UserError(f"{path}: a folder; name the grid file in it") from None
+        raise UserError(f"{name}: a folder; name the grid file in it") from None
     except (OSError, ValueError) as error:
-        raise UserError(f"{show(str(path))}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        raise UserError(f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         mark = Mark(line=data.count(b"\n", 0, error.start) + 1)
         document = Document(problems=[(mark, f"not UTF-8 text: byte 0x{data[error.start]:02x}")])
-        raise Problems(str(path), document).error() from None
+        raise Problems(plain(path), document).error() from None
 
 
 def _read(sheet: Sheet, folder: Path, problems: Problems) -> dict[str, Any]:

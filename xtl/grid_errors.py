@@ -41,6 +41,12 @@ def show(value: object, *, limit: int = 60) -> str:
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
 
 
+def plain(path: object) -> str:
+    """A path for a message: as it is, or escaped where it holds control characters."""
+    text = str(path)
+    return text if text.isprintable() else ascii(text)
+
+
 def nearest(word: str, valid: Iterable[str]) -> str:
     """`, did you mean 'seeds'` where one of `valid` is close, else nothing."""
     close = difflib.get_close_matches(word[:100], list(valid), n=1)

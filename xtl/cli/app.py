@@ -11,7 +11,7 @@ import sys
 import typer
 
 from xtl import __version__
-from xtl.cli import score
+from xtl.cli import init, score
 from xtl.errors import UserError, XtlError
 
 app = typer.Typer(
@@ -34,6 +34,9 @@ def _root(version: bool = typer.Option(False, "--version", callback=_version, is
     pass
 
 
+app.command("init")(init.init)
+app.command("plan")(plan.plan)
+app.command("run")(run.run)
 app.command("score")(score.score)
 
 
