@@ -55,7 +55,7 @@ def _trained(context: Context, encoder: finetune.Encoder) -> dict[str, Any]:
         items += [{"checkpoint": rule, **row} for rows in scored.values() for row in rows]
     for language, metrics in scores["last"].items():
         log.info("%s %s %s: %.2f", task, spec["split"], language, headline(metrics))
-    write_results(context, {rule: (tests, found) for rule, found in rules.items()}, items)
+    write_results(context, spec["split"], tests, rules, items)
     return {
         "metrics": {
             "split": spec["split"],
@@ -98,7 +98,7 @@ def _retrieval(context: Context, encoder: finetune.Encoder) -> dict[str, Any]:
             progress=lambda figures: context.heartbeat.say("evaluating", **figures),
         )
     items = [{"checkpoint": "last", **row} for row in result.items]
-    write_results(context, {"last": (data, result.predictions)}, items)
+    write_results(context, result.split, {}, {"last": result.predictions}, items)
     for language, metrics in result.scores.items():
         log.info("%s %s %s: %.2f", task, result.split, language, headline(metrics))
     return {

@@ -105,8 +105,8 @@ class Trainer:
     def _step(self, index: int, turn: int) -> float:
         part = self.parts[index]
         torch.manual_seed(int(np.random.SeedSequence([self.seed, 4, self.step]).generate_state(1)[0]))
-        batch = [self.items[index][i] for i in self.schedule.draw(index, turn)]
-        units = sum(feature.units for item in batch for feature in item)
+        batch = self._prepared(part, [self.items[index][i] for i in self.schedule.draw(index, turn)])
+        units = sum(feature.units for item in batch for feature in item) or 1.0
         total = 0.0
         for features in micro_batches(batch, int(part.settings["micro_tokens"])):
             with self.device.autocast():
@@ -123,6 +123,11 @@ class Trainer:
             )
         self._update()
         return mean
+
+    @staticmethod
+    def _prepared(part: Part, batch: list[Item]) -> list[Item]:
+        ready = iter(part.family.prepare([feature for item in batch for feature in item]))
+        return [[next(ready) for _ in item] for item in batch]
 
     def _update(self) -> None:
         nn.utils.clip_grad_norm_(self.modules.parameters(), float(self.settings["clip"]))

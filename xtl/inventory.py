@@ -6,10 +6,15 @@ values. `Inventory` is what the planner sees; tests build one by hand.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from xtl.errors import UserError
+from xtl.grid import Grid
+from xtl.tasks import TASKS, hub, source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +57,9 @@ class Inventory:
     absent: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
+#: The shape of `model: tiny`, a real XLM-R made on the spot to try things out (jobs/tiny.py).
+TINY = {"layers": 2, "hidden": 96, "heads": 4, "vocabulary": 4000, "seed": 0}
+
 #: Encoder shapes of the models that the published studies use (layers, hidden size): Conneau et al. 2020, table of
 #: model sizes; Devlin et al. 2019. For estimates where no config.json is at hand.
 SHAPES = {
@@ -61,7 +69,90 @@ SHAPES = {
 }
 
 
-def folder_of(name: str) -> Path | None:
-    """The folder a grid means by this model or data name, or None for a hub id."""
-    path = Path(name).expanduser()
-    return path if path.is_absolute() or name.startswith((".", "~")) else None
+def training_unit(task: str, language: str) -> tuple[str, str]:
+    """The fetch unit that holds a task's training data in one language; English may be borrowed (CANON rule 4)."""
+    if language == "en":
+        return (TASKS[task].train_from or task, "")
+    return (task, language)
+
+
+def needed_units(grid: Grid) -> list[tuple[str, str]]:
+    """Every fetch unit that the grid's stages read, in the order in which they are first needed."""
+    units: dict[tuple[str, str], None] = {}
+    for target in grid.targets:
+        units[(target.task, "")] = None
+        for language in target.train_languages:
+            units[training_unit(target.task, language)] = None
+    for part in (part for arm in grid.arms for part in arm.parts):
+        for language in part.languages:
+            units[training_unit(part.task, language)] = None
+    return list(units)
+
+
+def look(grid: Grid) -> Inventory:
+    """The inventory of a grid's data and models, as they are now. Reads file bytes for digests (cached by size and
+    time). Raises UserError where a folder is not there or the hub cannot say which commit a name means."""
+    wanted = needed_units(grid)
+    models = {name: _model(name) for name in grid.models}
+    if grid.data == "hub":
+        return _from_hub(wanted, models)
+    folder = local_data(grid.data)
+    units, absent = {}, {}
+    for task, part in wanted:
+        listings = source.unit_listings(task, part, folder)
+        if listings:
+            units[(task, part)] = Unit(
+                task=task,
+                part=part,
+                origin={"digest": source.unit_digest(listings, folder)},
+                listings={(x.language, x.split): source.count(x) for x in listings},
+            )
+        else:
+            absent[(task, part)] = f"Nothing of {TASKS[task].title} in {folder}. {TASKS[task].manual or ''}".rstrip()
+    return Inventory(units=units, models=models, source={"folder": grid.data}, absent=absent)
+
+
+def local_data(place: str) -> Path:
+    """The data folder; an `s3://` prefix is copied once into the cache. Raises UserError where there is none."""
+    if place.startswith("s3://"):
+        from xtl.store.mirror import mirror
+
+        return mirror(place)
+    folder = Path(place)
+    if not folder.is_dir():
+        raise UserError(f"data: {folder} is not a folder; the grid's `data` (or --data) names the published files")
+    return folder
+
+
+def digest_of_model(folder: Path) -> str:
+    """sha256 over a model folder's files, cached by size and time."""
+    if not (folder / "config.json").is_file():
+        raise UserError(f"model: no config.json in {folder}: a model folder holds config.json, weights and a tokenizer")
+    return source.digest(sorted(path for path in folder.iterdir() if path.is_file()), folder)
+
+
+def _model(name: str) -> Model:
+    if name == "tiny":
+        return Model(name=name, identity={"tiny": TINY}, layers=TINY["layers"], hidden=TINY["hidden"])
+    if name.startswith("/"):
+        folder = Path(name)
+        identity: dict[str, Any] = {"digest": digest_of_model(folder)}
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        layers, hidden = config.get("num_hidden_layers", 0), config.get("hidden_size", 0)
+    else:
+        identity = {"hub": name, "revision": hub.model_revision(name)}
+        layers, hidden = SHAPES.get(name, (0, 0))
+    return Model(name=name, identity=identity, layers=layers, hidden=hidden)
+
+
+def _from_hub(wanted: list[tuple[str, str]], models: Mapping[str, Model]) -> Inventory:
+    units, absent = {}, {}
+    for task, part in wanted:
+        origin = hub.unit_origin(task, part)
+        if origin is None:
+            absent[(task, part)] = f"No hub has {TASKS[task].title} as published. {TASKS[task].manual or ''}".rstrip()
+        else:
+            units[(task, part)] = Unit(
+                task=task, part=part, origin={"hub": origin}, listings=source.published(task, part)
+            )
+    return Inventory(units=units, models=models, source={"hub": True}, absent=absent)

@@ -12,14 +12,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from xtl.errors import UserError
-from xtl.grid import Arm, Grid, Part, Target
-from xtl.inventory import Inventory, Unit
+from xtl.grid import Arm, Grid, Target
+from xtl.inventory import TINY, Inventory, Unit, needed_units, training_unit
 from xtl.keys import SCHEMA, parent_keys, stage_key
 from xtl.settings import OPTIMISER, resolve
 from xtl.tasks import TASKS
-
-#: The shape of `model: tiny`, a real XLM-R made on the spot to try things out (jobs/tiny.py).
-TINY = {"layers": 2, "hidden": 96, "heads": 4, "vocabulary": 4000, "seed": 0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,31 +83,6 @@ def split_of(unit: Unit, target: Target) -> tuple[str, tuple[str, ...]]:
 
 def _listing(task: str, language: str, split: str) -> str:
     return f"{split}.{language}" if TASKS[task].group == "retrieval" else split
-
-
-def training_unit(task: str, language: str) -> tuple[str, str]:
-    """The fetch unit that holds a task's training data in one language; English may be borrowed (CANON rule 4)."""
-    if language == "en":
-        return (TASKS[task].train_from or task, "")
-    return (task, language)
-
-
-def needed_units(grid: Grid) -> list[tuple[str, str]]:
-    """Every fetch unit that the grid's stages read, in the order in which they are first needed."""
-    units: dict[tuple[str, str], None] = {}
-    for target in grid.targets:
-        units[(target.task, "")] = None
-        for language in target.train_languages:
-            units[training_unit(target.task, language)] = None
-    for part in _parts(grid):
-        for language in part.languages:
-            units[training_unit(part.task, language)] = None
-    return list(units)
-
-
-def _parts(grid: Grid) -> Iterator[Part]:
-    for arm in grid.arms:
-        yield from arm.parts
 
 
 def _absent(grid: Grid, inventory: Inventory) -> Iterator[str]:

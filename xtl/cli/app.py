@@ -11,7 +11,7 @@ import sys
 import typer
 
 from xtl import __version__
-from xtl.cli import init, score
+from xtl.cli import init, plan, run, score
 from xtl.errors import UserError, XtlError
 
 app = typer.Typer(

@@ -24,9 +24,8 @@ def register(store: Store, grid: Grid, plan: Plan, *, replace: bool) -> None:
     known = commit.get_json(store, f"{prefix}plan.json")
     if known is not None and known["reduce"] != plan.reduce and not replace:
         before = known["grid"].splitlines()
-        changed = [
-            x for x in difflib.unified_diff(before, grid.text.splitlines(), "in the store", "now", lineterm="", n=0)
-        ]
+        now = grid.text.splitlines()
+        changed = list(difflib.unified_diff(before, now, "in the store", "now", lineterm="", n=0))
         what = "\n".join(changed) or "(the file is the same: its data or models changed)"
         raise UserError(
             f"{store.url} already holds another grid named {grid.name!r}:\n{what}\nGive this one another name, or use "

@@ -1,0 +1,52 @@
+# Everything runs in .venv, which `make setup` makes with python -m venv and pip from pyproject.toml and constraints.txt.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Where there is no NVIDIA driver, torch comes from PyTorch's CPU index: PyPI's build brings gigabytes of CUDA. A machine
+# that keeps its own wheels says so with PIP_FIND_LINKS.
+TORCH_INDEX ?= $(if $(or $(PIP_FIND_LINKS),$(shell command -v nvidia-smi)),,https://download.pytorch.org/whl/cpu)
+TORCH := $(shell sed -n 's/^\(torch==.*\)/\1/p' constraints.txt)
+DEMO ?= demo-study
+WORKERS ?= 2
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow test-all check golden bench clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+setup: $(VENV)/installed  ## make .venv and install xtl with all its extras
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) $(TORCH)
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[report,jobs,test]'
+	@touch $@
+
+demo: setup  ## run a small study end to end, on data that xtl makes; prints the scores table
+	$(BIN)/xtl data demo $(DEMO)/data
+	$(BIN)/xtl run grids/demo.yaml --data $(DEMO)/data --store $(DEMO)/store --parallel $(WORKERS)
+
+test: setup  ## the fast tests, under ten minutes
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+
+test-slow: setup  ## the slow tests alone, at most 15 minutes
+	$(BIN)/python -m pytest -n $(WORKERS) -m slow
+
+test-all: test test-slow  ## every test
+
+check: setup  ## ruff and the type checker
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+golden: setup  ## write the golden files again from the code as it is; look at the diff before you commit
+	XTL_WRITE_GOLDEN=1 $(BIN)/python -m pytest -q tests -k golden
+
+bench: setup  ## measure what the project claims about speed
+	@for script in bench/*.py; do $(BIN)/python $$script || exit 1; done
+
+clean:  ## remove what setup, demo and tests made
+	rm -rf $(VENV) $(DEMO) *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

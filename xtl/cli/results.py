@@ -1,0 +1,53 @@
+"""The study's table on a terminal, made from the manifests that are there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from xtl.plan import Plan
+    from xtl.report.study import Study
+    from xtl.store.base import Store
+
+
+def collect(plan: Plan, store: Store) -> Study:
+    """The study as far as it is done."""
+    from xtl.report.study import study
+    from xtl.scoring.table import scores_of
+    from xtl.store import commit
+
+    done = commit.manifests(store)
+    keys = {row.key for row in plan.rows} & done
+    manifests = {key: manifest for key in keys if (manifest := commit.read_manifest(store, key))}
+    rows = [{"model": r.model, "arm": r.arm, "seed": r.seed, "task": r.task, "key": r.key} for r in plan.rows]
+    scores = [score for row in rows if row["key"] in manifests for score in scores_of(row, manifests[row["key"]])]
+    stuck = [
+        f"{row['arm']} seed {row['seed']} {row['task']}: {', '.join(manifests[row['key']]['metrics']['degenerate'])}"
+        for row in rows
+        if row["key"] in manifests and manifests[row["key"]]["metrics"]["degenerate"]
+    ]
+    return study(rows, scores, stuck)
+
+
+def print_study(plan: Plan, store: Store) -> None:
+    """The table and its notes on stdout."""
+    from rich.table import Table
+
+    from xtl.cli.common import console, plain
+    from xtl.report.study import cell_text, notes
+
+    found = collect(plan, store)
+    several = len(plan.grid.models) > 1
+    table = Table(title=f"{plan.grid.name}: zero-shot scores", title_justify="left")
+    for name in (*(["model"] if several else []), "intermediate"):
+        table.add_column(name)
+    for name in (*found.tasks, "average"):
+        table.add_column(name, justify="right")
+    for line in found.lines:
+        cells = [cell_text(line.cells.get(task)) for task in found.tasks]
+        average = "-" if line.overall is None else f"{line.overall:.1f}"
+        table.add_row(*([line.model] if several else []), line.arm, *cells, average)
+    out = console()
+    out.print(table)
+    for note in notes(found):
+        out.print(plain(note), soft_wrap=True)

@@ -1,0 +1,65 @@
+"""The scores table: manifests of target stages in long form, one figure a row.
+
+Columns: model, intermediate, seed, task, language, metric, checkpoint (the rule: last, english-dev, target-dev), value
+(percent), n (items), split (what it was scored on), stage (the key that made it). Everything that is printed or
+compared later is made from this table alone.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+COLUMNS = ("model", "intermediate", "seed", "task", "language", "metric", "checkpoint", "value", "n", "split", "stage")
+Score = dict[str, Any]
+
+
+def scores_of(row: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[Score]:
+    """One target stage's figures, for one row of the study (model, arm, seed, task)."""
+    metrics = manifest["metrics"]
+    return [
+        {
+            "model": row["model"],
+            "intermediate": row["arm"],
+            "seed": row["seed"],
+            "task": row["task"],
+            "language": language,
+            "metric": metric,
+            "checkpoint": rule,
+            "value": value,
+            "n": metrics["n"][language],
+            "split": metrics["split"],
+            "stage": manifest["key"],
+        }
+        for rule, languages in metrics["scores"].items()
+        for language, figures in languages.items()
+        for metric, value in figures.items()
+    ]
+
+
+def to_csv(scores: Iterable[Score]) -> bytes:
+    """RFC 4180 in UTF-8; a value is written so that it reads back as the very same float."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({**score, "value": repr(float(score["value"]))} for score in scores)
+    return out.getvalue().encode()
+
+
+def from_csv(data: bytes) -> list[Score]:
+    """The other way round."""
+    rows = csv.DictReader(io.StringIO(data.decode()))
+    return [{**row, "seed": int(row["seed"]), "value": float(row["value"]), "n": int(row["n"])} for row in rows]
+
+
+def to_parquet(scores: Sequence[Score], path: Any) -> None:
+    """The same table as Parquet."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {name: [score[name] for score in scores] for name in COLUMNS}
+    kinds = {"seed": pa.int64(), "value": pa.float64(), "n": pa.int64()}
+    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in COLUMNS])
+    pq.write_table(pa.table(columns, schema=schema), path)
