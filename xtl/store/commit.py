@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -45,7 +45,7 @@ def commit(store: Store, key: str, attempt: str, folder: Path, body: Mapping[str
         "key": key,
         "attempt": attempt,
         "committed": datetime.now(UTC).isoformat(timespec="seconds"),
-        "files": {path: {"name": blob.name, "size": blob.size, "sha256": blob.sha256} for path, blob in files.items()},
+        "files": encode_files(files),
     }
     data = encode(manifest)
     name = manifest_name(key)
@@ -61,6 +61,11 @@ def commit(store: Store, key: str, attempt: str, folder: Path, body: Mapping[str
         if winner and not verify(store, winner, hashes=True):
             return Committed(manifest=winner, already=True)
     raise StoreError(f"{store.url}: {name} kept changing: does the store honour conditional writes? See `xtl doctor`")
+
+
+def encode_files(files: Mapping[str, Blob]) -> dict[str, dict[str, Any]]:
+    """A manifest's `files`: by relative path the blob's name, size and sha256."""
+    return {path: asdict(blob) for path, blob in files.items()}
 
 
 def upload_folder(store: Store, folder: Path, prefix: str) -> dict[str, Blob]:
