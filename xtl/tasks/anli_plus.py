@@ -52,7 +52,12 @@ TASK = Task(
     languages=("en",),
     train_languages=("en",),
     listings=_listings,
+    layout={
+        "train": "MNLI's files, snli_1.0/snli_1.0_train.jsonl and anli/anli_v1.0/R1/train.jsonl, R2 and R3",
+        "dev": "MNLI's files, snli_1.0/snli_1.0_dev.jsonl and anli/anli_v1.0/R1/dev.jsonl, R2 and R3",
+    },
     labels=mnli.LABELS,
     settings=presets.for_intermediate(),
     train_sizes={"en": 1_104_934},
+    dev_sizes={"en": 9_815 + 10_000 + 3_200},
 )

@@ -17,7 +17,7 @@ Its files may be shared with other listings (XNLI keeps fifteen languages in one
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -47,19 +47,19 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class HubSet:
-    """Where a listing loads from with `datasets`. `revision` None: no commit is known, resolved when it is planned.
+    """Where examples load from with `datasets`: always `namespace/name`, never a repository's own code.
 
-    config and split may hold `{lang}`, filled through `codes` where the hub spells a language otherwise. `row` turns
-    one hub row (and its index) into an example of the canonical form, or None for a row that CANON drops.
+    read turns the hub's rows, in order, into canonical examples; class labels reach it as words and what is unlabelled
+    as None. revision None: no commit was seen when this was written, so it is looked up when a study is planned.
+    data_files: where `datasets` would not find the split's files by itself.
     """
 
     id: str
-    config: str
+    config: str | None
     split: str
-    row: Callable[[Mapping[str, Any], int], Example | None]
+    read: Callable[[Iterator[Mapping[str, Any]]], Iterator[Example]]
     revision: str | None = None
-    codes: Mapping[str, str] = field(default_factory=dict)
-    data_files: str | None = None  # where the repository's default would pick wrong files
+    data_files: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +71,7 @@ class Listing:
     form: Form
     files: tuple[Path, ...]  # absolute; every file whose bytes can change the examples, in reading order
     read: Callable[[], Iterator[Example]]
+    count: Callable[[], int]  # about how many examples, without parsing them; 0 if and only if there are none
     dropped: Counter[str] = field(
         default_factory=Counter
     )  # rows left out, by reason; complete once `read` is exhausted
@@ -86,26 +87,22 @@ class Task:
     languages: tuple[str, ...]  # XTREME's test languages for a target, ("en",) for an English intermediate
     train_languages: tuple[str, ...]  # languages with published training data; () for retrieval
     listings: Callable[[Path], list[Listing]]
+    layout: Mapping[str, str]  # split to where its files lie, LANG being the language: for messages and docs
     group: Literal["classification", "structured", "qa", "retrieval"] | None = None  # None: not a target
     intermediate: bool = True
     labels: tuple[str, ...] | None = None  # closed label set, in the order of the head's outputs
     train_from: str | None = None  # borrowed English: the task whose `en` train (and dev, see dev_from) this one uses
     dev_from: str | None = None
-    settings: Mapping[str, Settings] = field(default_factory=dict)  # by preset: "jiant", "xtreme"; see settings_for
+    settings: Mapping[str, Settings] = field(
+        default_factory=dict
+    )  # by preset: "jiant", "xtreme"; {} if nothing is trained
     train_sizes: Mapping[str, int] = field(default_factory=dict)  # published examples a language, for estimates
+    dev_sizes: Mapping[str, int] = field(default_factory=dict)
     test_sizes: Mapping[str, int] = field(default_factory=dict)
     tokens: int = 40  # mean word pieces an example (XLM-R), for estimates
-    hub: Callable[[str, str], HubSet | None] = lambda language, split: None
-    manual: str | None = None  # where a user gets it and where it goes, if no hub has it
+    hub: Callable[[str, str], Sequence[HubSet]] = lambda language, split: ()  # joined in order; () if no hub has it
+    manual: str | None = None  # where a user gets what no hub has, and where it goes
 
     @property
     def target(self) -> bool:
         return self.group is not None
-
-    def settings_for(self, role: Literal["intermediate", "target"], preset: str) -> Settings:
-        """The figures in force for a preset. A target's data used as an intermediate (`xnli@de`) is trained as every
-        other intermediate is, so that such arms differ in nothing but their data: that entry is called "intermediate".
-        """
-        if role == "intermediate" and "intermediate" in self.settings:
-            return self.settings["intermediate"]
-        return self.settings[preset]

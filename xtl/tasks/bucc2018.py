@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from xtl.tasks import presets
 from xtl.tasks.base import Example, Listing, Task
 from xtl.tasks.formats.files import Source, lines
 from xtl.tasks.formats.listing import listing
@@ -53,9 +52,12 @@ TASK = Task(
     languages=LANGUAGES,
     train_languages=(),
     listings=_listings,
+    layout={
+        "dev": "bucc2018/LANG-en.dev.LANG, .en and .gold",
+        "test": "bucc2018/LANG-en.test.LANG, .en and .gold",
+    },
     group="retrieval",
     intermediate=False,
-    settings=presets.for_retrieval(),
     # Sentences of both sides: English as mteb/BUCC has them; the foreign sides are about as large.
     test_sizes={"de": 2 * 399_337, "fr": 2 * 369_810, "ru": 2 * 558_401, "zh": 2 * 88_860},
     manual=(

@@ -49,6 +49,11 @@ TASK = Task(
     languages=("en",),
     train_languages=("en",),
     listings=_listings,
+    layout={
+        "train": "ccg/*.train.stagged",
+        "dev": "ccg/*.dev.stagged",
+        "test": "ccg/*.test.stagged",
+    },
     settings=presets.for_intermediate(),
     train_sizes={"en": 38_015},  # sections 02-21, as remembered in FACTS: an estimate, not a figure to print
     manual=(

@@ -46,7 +46,13 @@ TASK = Task(
     languages=("en",),
     train_languages=("en",),
     listings=_listings,
+    layout={
+        "train": "cosmos_qa/train.csv",
+        "dev": "cosmos_qa/valid.csv",
+        "test": "cosmos_qa/test.jsonl",
+    },
     settings=presets.for_intermediate(),
     train_sizes={"en": 25_262},
+    dev_sizes={"en": 2_985},
     test_sizes={"en": 6_963},
 )

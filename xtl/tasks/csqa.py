@@ -69,7 +69,13 @@ TASK = Task(
     languages=("en",),
     train_languages=("en",),
     listings=_listings,
+    layout={
+        "train": "commonsense_qa/train_rand_split.jsonl",
+        "dev": "commonsense_qa/dev_rand_split.jsonl",
+        "test": "commonsense_qa/test_rand_split_no_answers.jsonl",
+    },
     settings=presets.for_intermediate(),
     train_sizes={"en": 9_741},
+    dev_sizes={"en": 1_221},
     test_sizes={"en": 1_140},
 )

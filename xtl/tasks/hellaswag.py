@@ -45,7 +45,13 @@ TASK = Task(
     languages=("en",),
     train_languages=("en",),
     listings=_listings,
+    layout={
+        "train": "hellaswag/hellaswag_train.jsonl",
+        "dev": "hellaswag/hellaswag_val.jsonl",
+        "test": "hellaswag/hellaswag_test.jsonl",
+    },
     settings=presets.for_intermediate(),
     train_sizes={"en": 39_905},
+    dev_sizes={"en": 10_042},
     test_sizes={"en": 10_003},
 )

@@ -30,6 +30,9 @@ TASK = Task(
     languages=XTREME,
     train_languages=XTREME,
     listings=_listings,
+    layout={
+        "train": "mlm/LANG.txt",
+    },
     settings=presets.for_intermediate(),
     manual="text of your own, in UTF-8, a passage a line: put it at mlm/LANG.txt (Wikipedia extracts, for one)",
 )

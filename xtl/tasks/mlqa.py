@@ -29,10 +29,15 @@ TASK = Task(
     languages=LANGUAGES,
     train_languages=("en",),
     listings=_listings,
+    layout={
+        "dev": "mlqa/MLQA_V1/dev/dev-context-LANG-question-LANG.json",
+        "test": "mlqa/MLQA_V1/test/test-context-LANG-question-LANG.json",
+    },
     group="qa",
     intermediate=False,
     train_from="squad_v1",
     settings=presets.for_span_target(),
     train_sizes={"en": 87_599},
+    dev_sizes={"en": 1_148, "es": 500, "de": 512, "ar": 517, "hi": 507, "vi": 511, "zh": 504},
     test_sizes=_TEST_SIZES,
 )

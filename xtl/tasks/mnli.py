@@ -69,8 +69,14 @@ TASK = Task(
     languages=("en",),
     train_languages=("en",),
     listings=_listings,
+    layout={
+        "train": "glue/MNLI/train.tsv, or without that folder multinli_1.0/multinli_1.0_train.jsonl",
+        "dev": "glue/MNLI/dev_matched.tsv, or without that folder multinli_1.0/multinli_1.0_dev_matched.jsonl",
+        "test": "glue/MNLI/test_matched.tsv",
+    },
     labels=LABELS,
     settings=presets.for_intermediate(),
     train_sizes={"en": 392_702},
+    dev_sizes={"en": 9_815},
     test_sizes={"en": 9_796},
 )

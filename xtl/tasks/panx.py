@@ -7,6 +7,7 @@ from pathlib import Path
 
 from xtl.tasks import presets
 from xtl.tasks.base import Example, Listing, Task
+from xtl.tasks.formats.counting import blocks
 from xtl.tasks.formats.files import Dropped, Source, lines
 from xtl.tasks.formats.listing import XTREME, listing
 
@@ -60,7 +61,7 @@ def _listings(folder: Path) -> list[Listing]:
     for language in XTREME:
         for split in ("train", "dev", "test"):
             name = f"panx/{language}/{split}"
-            found += listing(folder, language, split, "tagging", [name], _sentences)
+            found += listing(folder, language, split, "tagging", [name], _sentences, blocks)
     return found
 
 
@@ -71,9 +72,15 @@ TASK = Task(
     languages=XTREME,
     train_languages=XTREME,
     listings=_listings,
+    layout={
+        "train": "panx/LANG/train",
+        "dev": "panx/LANG/dev",
+        "test": "panx/LANG/test",
+    },
     group="structured",
     labels=LABELS,
     settings=presets.for_target(epochs=10, xtreme_lr=2e-5, script="panx"),
     train_sizes={language: train for language, (train, _) in _SIZES.items()},
+    dev_sizes={language: test for language, (_, test) in _SIZES.items()},
     test_sizes={language: test for language, (_, test) in _SIZES.items()},
 )

@@ -42,9 +42,15 @@ TASK = Task(
     languages=LANGUAGES,
     train_languages=LANGUAGES,
     listings=_listings,
+    layout={
+        "train": "paws-x/x-final/LANG/translated_train.tsv (en: train.tsv)",
+        "dev": "paws-x/x-final/LANG/dev_2k.tsv",
+        "test": "paws-x/x-final/LANG/test_2k.tsv",
+    },
     group="classification",
     labels=LABELS,
     settings=presets.for_target(epochs=5, xtreme_lr=2e-5, script="pawsx"),
     train_sizes=dict.fromkeys(LANGUAGES, 49_401),
+    dev_sizes=dict.fromkeys(LANGUAGES, 2_000),
     test_sizes=dict.fromkeys(LANGUAGES, 2_000),
 )

@@ -39,7 +39,6 @@ def for_target(*, epochs: int, xtreme_lr: float, script: str) -> Mapping[str, Se
             weight_decay=0.0,
             source=f"XTREME, scripts/train_{script}.sh for XLM-R large",
         ),
-        "intermediate": intermediate(),
     }
 
 
@@ -56,11 +55,4 @@ def for_span_target() -> Mapping[str, Settings]:
             weight_decay=0.0001,
             source="XTREME, scripts/train_qa.sh",
         ),
-        "intermediate": intermediate(384),
     }
-
-
-def for_retrieval() -> Mapping[str, Settings]:
-    """Nothing is trained: no epochs. length: word pieces of a sentence."""
-    frozen = Settings(lr=0.0, epochs=0, batch=32, length=512, source="XTREME, scripts/run_tatoeba.sh: no training")
-    return dict.fromkeys(("jiant", "xtreme"), frozen)

@@ -42,8 +42,14 @@ TASK = Task(
     languages=("en",),
     train_languages=("en",),
     listings=_listings,
+    layout={
+        "train": "glue/QQP/train.tsv",
+        "dev": "glue/QQP/dev.tsv",
+        "test": "glue/QQP/test.tsv",
+    },
     labels=LABELS,
     settings=presets.for_intermediate(),
     train_sizes={"en": 363_846},
+    dev_sizes={"en": 40_430},
     test_sizes={"en": 390_965},
 )

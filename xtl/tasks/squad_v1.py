@@ -29,7 +29,11 @@ TASK = Task(
     languages=("en",),
     train_languages=("en",),
     listings=_listings,
+    layout={
+        "train": "squad_v1.1/train-v1.1.json",
+        "dev": "squad_v1.1/dev-v1.1.json",
+    },
     settings=presets.for_intermediate(384),
     train_sizes={"en": 87_599},
-    test_sizes={"en": 10_570},
+    dev_sizes={"en": 10_570},
 )

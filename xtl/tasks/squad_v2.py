@@ -29,7 +29,11 @@ TASK = Task(
     languages=("en",),
     train_languages=("en",),
     listings=_listings,
+    layout={
+        "train": "squad_v2.0/train-v2.0.json",
+        "dev": "squad_v2.0/dev-v2.0.json",
+    },
     settings=presets.for_intermediate(384),
     train_sizes={"en": 130_319},
-    test_sizes={"en": 11_873},
+    dev_sizes={"en": 11_873},
 )

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
-from xtl.tasks import presets
 from xtl.tasks.base import Example, Listing, Task
+from xtl.tasks.formats.counting import all_lines
 from xtl.tasks.formats.files import Source, lines
 from xtl.tasks.formats.listing import listing
 
@@ -49,8 +49,12 @@ def _listings(folder: Path) -> list[Listing]:
         foreign, english = (
             [one] + [other for other in names if other != one and (folder / other).is_file()] for one in names
         )
-        found += listing(folder, language, f"test.{language}", "sentence", foreign, lambda sources, _: _side(sources))
-        found += listing(folder, language, "test.en", "sentence", english, lambda sources, _: _sorted(sources))
+        found += listing(
+            folder, language, f"test.{language}", "sentence", foreign, lambda sources, _: _side(sources), all_lines
+        )
+        found += listing(
+            folder, language, "test.en", "sentence", english, lambda sources, _: _sorted(sources), all_lines
+        )
     return found
 
 
@@ -61,8 +65,10 @@ TASK = Task(
     languages=LANGUAGES,
     train_languages=(),
     listings=_listings,
+    layout={
+        "test": "tatoeba/v1/tatoeba.CODE-eng.CODE and .eng, CODE being the language's three letters (deu)",
+    },
     group="retrieval",
     intermediate=False,
-    settings=presets.for_retrieval(),
     test_sizes={language: _FEWER.get(language, 1_000) for language in LANGUAGES},
 )

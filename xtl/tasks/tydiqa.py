@@ -12,6 +12,7 @@ from pathlib import Path
 from xtl.tasks import presets
 from xtl.tasks.base import Example, Listing, Task
 from xtl.tasks.formats import squad
+from xtl.tasks.formats.counting import matches
 from xtl.tasks.formats.files import Dropped, Source
 from xtl.tasks.formats.listing import listing, matching
 
@@ -48,8 +49,16 @@ def _listings(folder: Path) -> list[Listing]:
     found: list[Listing] = []
     for split, part in (("train", "train"), ("test", "dev")):
         names = _files(folder, part)
-        for language in LANGUAGES:
-            found += listing(folder, language, split, "span", names, partial(_of_language, language=language))
+        for name, language in NAMES.items():
+            found += listing(
+                folder,
+                language,
+                split,
+                "span",
+                names,
+                partial(_of_language, language=language),
+                matches(b'"id"\\s*:\\s*"%s-' % name.encode()),
+            )
     return found
 
 
@@ -60,6 +69,10 @@ TASK = Task(
     languages=LANGUAGES,
     train_languages=LANGUAGES,
     listings=_listings,
+    layout={
+        "train": "tydiqa/tydiqa-goldp-v1.1-train.json or tydiqa/tydiqa-goldp-v1.1-train/*.json",
+        "test": "tydiqa/tydiqa-goldp-v1.1-dev.json or tydiqa/tydiqa-goldp-v1.1-dev/*.json",
+    },
     group="qa",
     settings=presets.for_span_target(),
     # Published: 3,696 English of 49,881, and 5,077 test questions in all; what is not English is spread evenly.

@@ -13,6 +13,7 @@ from pathlib import Path
 from xtl.tasks import presets
 from xtl.tasks.base import Listing, Task
 from xtl.tasks.formats.conllu import sentences
+from xtl.tasks.formats.counting import blocks
 from xtl.tasks.formats.listing import listing, matching, words
 
 LANGUAGES = words("af ar bg de el en es et eu fa fi fr he hi hu id it ja kk ko mr nl pt ru ta te th tl tr ur vi yo zh")
@@ -52,6 +53,7 @@ def _listings(folder: Path) -> list[Listing]:
                 "tagging",
                 names.get((language, split), []),
                 partial(sentences, language=language),
+                blocks,
             )
     return listings
 
@@ -63,6 +65,11 @@ TASK = Task(
     languages=LANGUAGES,
     train_languages=tuple(language for language in LANGUAGES if language not in ("th", "tl", "yo")),
     listings=_listings,
+    layout={
+        "train": "ud/*/LANG_*-ud-train.conllu",
+        "dev": "ud/*/LANG_*-ud-dev.conllu",
+        "test": "ud/*/LANG_*-ud-test.conllu",
+    },
     group="structured",
     labels=LABELS,
     settings=presets.for_target(epochs=10, xtreme_lr=2e-5, script="udpos"),

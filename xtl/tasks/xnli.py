@@ -11,6 +11,7 @@ from pathlib import Path
 
 from xtl.tasks import mnli, presets
 from xtl.tasks.base import Example, Listing, Task
+from xtl.tasks.formats.counting import matches
 from xtl.tasks.formats.files import Dropped, Source, tsv
 from xtl.tasks.formats.listing import lent, listing, words
 
@@ -32,6 +33,11 @@ def _of_language(sources: Sequence[Source], _: Dropped, language: str) -> Iterat
             }
 
 
+def _rows(sources: Sequence[Source], language: str) -> int:
+    """Rows that hold the language as a cell: its column may stand anywhere, its codes are no text."""
+    return matches(rb"(?:^|\t)%s(?:\t|\r?$)" % language.encode())(sources)
+
+
 def _translated(sources: Sequence[Source], _: Dropped) -> Iterator[Example]:
     for row in tsv(sources[0], ("premise", "hypo"), label="label"):
         yield {
@@ -50,7 +56,15 @@ def _listings(folder: Path) -> list[Listing]:
             found += listing(folder, language, "train", "pair", [name], _translated)
         for split in ("dev", "test"):
             name = f"xnli/XNLI-1.0/xnli.{split}.tsv"
-            found += listing(folder, language, split, "pair", [name], partial(_of_language, language=language))
+            found += listing(
+                folder,
+                language,
+                split,
+                "pair",
+                [name],
+                partial(_of_language, language=language),
+                partial(_rows, language=language),
+            )
     return found
 
 
@@ -61,10 +75,16 @@ TASK = Task(
     languages=LANGUAGES,
     train_languages=LANGUAGES,
     listings=_listings,
+    layout={
+        "train": "xnli/XNLI-MT-1.0/multinli/multinli.train.LANG.tsv",
+        "dev": "xnli/XNLI-1.0/xnli.dev.tsv",
+        "test": "xnli/XNLI-1.0/xnli.test.tsv",
+    },
     group="classification",
     labels=mnli.LABELS,
     train_from="mnli",
     settings=presets.for_target(epochs=2, xtreme_lr=3e-5, script="xnli"),
     train_sizes=dict.fromkeys(LANGUAGES, 392_702),
+    dev_sizes=dict.fromkeys(LANGUAGES, 2_490),
     test_sizes=dict.fromkeys(LANGUAGES, 5_010),
 )

@@ -29,6 +29,9 @@ TASK = Task(
     languages=LANGUAGES,
     train_languages=("en",),
     listings=_listings,
+    layout={
+        "test": "xquad/xquad.LANG.json",
+    },
     group="qa",
     intermediate=False,
     train_from="squad_v1",

@@ -7,9 +7,11 @@ Listing if all of them exist, `english_and_translated` adds the copies that a us
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from xtl.tasks.base import Example, Form, Listing, Task
+from xtl.tasks.formats import counting
 from xtl.tasks.formats.files import Dropped, Source
 
 
@@ -28,7 +30,15 @@ XTREME = words(
 Reader = Callable[[Sequence[Source], Dropped], Iterator[Example]]
 
 
-def listing(folder: Path, language: str, split: str, form: Form, names: Sequence[str], read: Reader) -> list[Listing]:
+def listing(
+    folder: Path,
+    language: str,
+    split: str,
+    form: Form,
+    names: Sequence[str],
+    read: Reader,
+    count: counting.Counter = counting.by_suffix,
+) -> list[Listing]:
     """The one listing that these files make, or none if one of them is missing."""
     sources = [Source(folder, name) for name in names]
     if not sources or not all(source.path.is_file() for source in sources):
@@ -40,7 +50,17 @@ def listing(folder: Path, language: str, split: str, form: Form, names: Sequence
         return read(sources, dropped)
 
     files = tuple(source.path for source in sources)
-    return [Listing(language=language, split=split, form=form, files=files, read=start, dropped=dropped)]
+    return [
+        Listing(
+            language=language,
+            split=split,
+            form=form,
+            files=files,
+            read=start,
+            count=partial(count, sources),
+            dropped=dropped,
+        )
+    ]
 
 
 def matching(folder: Path, pattern: str) -> list[str]:

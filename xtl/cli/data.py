@@ -1,0 +1,189 @@
+"""`xtl data`: what a folder of published files holds, and its examples in canonical form.
+
+xtl data ls --from data -o json mnli
+xtl data show xnli@de --split dev --from data -o jsonl --limit 3
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from xtl.errors import UserError
+
+if TYPE_CHECKING:
+    from xtl.tasks.base import Example, Listing, Task
+
+app = typer.Typer(no_args_is_help=True, help="Look at data sets: what a folder holds, and single examples.")
+
+
+class _Rows(StrEnum):
+    jsonl = "jsonl"
+    table = "table"
+
+
+class _Overview(StrEnum):
+    json = "json"
+    table = "table"
+
+
+_From = Annotated[str, typer.Option("--from", metavar="DIR", help="Folder (or s3:// prefix) of the published files.")]
+
+
+@app.command()
+def show(
+    task: Annotated[str, typer.Argument(metavar="TASK[@LANG]", help="A data set, `xnli@de`; English if not said.")],
+    source: _From,
+    split: Annotated[str, typer.Option(help="train, dev or test; for retrieval test.de, test.en, dev.gold.")] = "dev",
+    output: Annotated[_Rows, typer.Option("-o", "--output", help="jsonl: the canonical bytes.")] = _Rows.table,
+    limit: Annotated[int | None, typer.Option(min=0, help="Stop after so many examples.")] = None,
+) -> None:
+    """Print examples in canonical form. Example: xtl data show xnli@de --split dev --from data -o jsonl --limit 3"""
+    folder = _folder(source)
+    listing = _find(task, split, folder)
+    examples = islice(listing.read(), limit)
+    if output is _Rows.jsonl:
+        from xtl.tasks.canonical import line
+
+        _write(line(example) for example in examples)
+    else:
+        _write(_sheet(example).encode() for example in examples)
+    if limit is None:
+        _say_dropped(task, listing)
+
+
+@app.command()
+def ls(
+    source: _From,
+    tasks: Annotated[list[str] | None, typer.Argument(metavar="[TASK]...", help="Data sets; all if none.")] = None,
+    output: Annotated[_Overview, typer.Option("-o", "--output")] = _Overview.table,
+) -> None:
+    """Count, and hash, every listing of a folder. Example: xtl data ls --from data -o json mnli qqp"""
+    from xtl.tasks import TASKS, get
+    from xtl.tasks.canonical import summarise
+
+    folder = _folder(source)
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for task in [get(key) for key in dict.fromkeys(tasks)] if tasks else TASKS.values():
+        for listing in task.listings(folder):
+            summary = summarise(listing)
+            _say_dropped(f"{task.key}@{listing.language} {listing.split}", listing)
+            found.setdefault(task.key, {}).setdefault(listing.language, {})[listing.split] = summary
+    if output is _Overview.json:
+        _write([json.dumps(found, ensure_ascii=False, indent=1).encode() + b"\n"])
+    else:
+        _overview(found)
+
+
+def _folder(source: str) -> Path:
+    if source.startswith("s3://"):
+        from xtl.inventory import local_data
+
+        return local_data(source)
+    folder = Path(source)
+    if not folder.is_dir():
+        raise UserError(f"--from: {source} is not a folder; name the one that holds the published files")
+    return folder
+
+
+def _find(name: str, split: str, folder: Path) -> Listing:
+    """The listing that TASK[@LANG] and a split mean. Raises UserError that says what there is instead."""
+    from xtl.tasks import get
+
+    key, at, language = name.partition("@")
+    task = get(key)
+    if not at:
+        language = "en" if task.form != "sentence" else task.languages[0]
+    listings = task.listings(folder)
+    for listing in listings:
+        if (listing.language, listing.split) == (language, split):
+            return listing
+    raise UserError(_missing(task, language, split, folder, listings))
+
+
+def _missing(task: Task, language: str, split: str, folder: Path, listings: list[Listing]) -> str:
+    """What was looked for, what there is, and where to get the rest."""
+    there: dict[str, list[str]] = {}
+    for listing in listings:
+        there.setdefault(listing.language, []).append(listing.split)
+    known = {*task.languages, *task.train_languages, *there}
+    lines = [f"{folder} holds no {task.key}@{language} {split}"]
+    if language not in known and task.target:
+        lines.append(f"{task.title} has no {language!r}; its languages are: {' '.join(task.languages)}")
+    elif language in there:
+        lines.append(f"there are of {task.key}@{language}: {' '.join(there[language])}")
+    elif there:
+        lines.append(f"there are: {' '.join(f'{task.key}@{one}' for one in there)}")
+    if language in known or not task.target:
+        lines.append(f"looked for: {_looked_for(task, language, split)}")
+    if task.manual:
+        lines.append(f"where to get it: {task.manual}")
+    return "\n  ".join(lines)
+
+
+def _looked_for(task: Task, language: str, split: str) -> str:
+    """The files that would make the listing."""
+    from xtl.tasks import get
+
+    stem = split.partition(".")[0]
+    if language == "en" and stem == "train" and task.train_from:
+        task = get(task.train_from)
+    elif language == "en" and stem == "dev" and task.dev_from:
+        task = get(task.dev_from)
+    elif language not in (*task.languages, *task.train_languages):
+        return f"translated/{task.key}/{language}/, which holds the published files' names"
+    if stem not in task.layout:
+        return f"nothing: {task.title} has no {stem} split, only {' '.join(task.layout)}"
+    return task.layout[stem].replace("LANG", language)
+
+
+def _sheet(example: Example) -> str:
+    """One example for reading: a field a line, what a terminal would act on spelled out."""
+    rows = [f"{key}: {_plain(value)}" for key, value in example.items()]
+    return "\n".join(rows) + "\n\n"
+
+
+def _plain(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+
+
+def _overview(found: dict[str, dict[str, dict[str, Any]]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("task", "language", "split", "examples", "labels", "sha256", box=None)
+    for task, languages in found.items():
+        for language, splits in languages.items():
+            for split, summary in splits.items():
+                labels = summary["labels"]
+                shown = " ".join(f"{label} {number}" for label, number in list(labels.items())[:3])
+                more = f" and {len(labels) - 3} more" if len(labels) > 3 else ""
+                row = (task, language, split, f"{summary['examples']:,}", shown + more, summary["sha256"][:12])
+                table.add_row(*(_plain(cell) for cell in row))
+    Console().print(table)
+
+
+def _say_dropped(name: str, listing: Listing) -> None:
+    for reason, number in listing.dropped.items():
+        print(f"{name}: {number} rows dropped ({reason})", file=sys.stderr)
+
+
+def _write(chunks: Iterable[bytes] | Iterator[bytes]) -> None:
+    """To stdout as they are. A reader that has seen enough (`| head`) is no error."""
+    stream = sys.stdout.buffer
+    try:
+        for chunk in chunks:
+            stream.write(chunk)
+        stream.flush()
+    except BrokenPipeError:
+        # Python flushes stdout once more at exit: give it something that takes the bytes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
