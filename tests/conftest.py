@@ -12,6 +12,8 @@ import pytest
 
 from tests import samples
 
+pytest_plugins = ["tests.s3server"]  # the fixture `s3`: a real S3 server, started when first asked for
+
 #: A skip whose reason starts so is for hardware that a machine cannot install, and stands in CI too.
 HARDWARE = "needs a GPU"
 

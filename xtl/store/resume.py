@@ -92,11 +92,16 @@ def _thin(store: Store, key: str, saved: tuple[str, int]) -> None:
     is older than what is kept."""
     states = sorted(_states(store, key), key=lambda state: (state.attempt, state.step) != saved)
     kept: list[_State] = []
+    others: list[tuple[_State, bool]] = []
     for state in states:
         manifest = get_json(store, state.prefix(key) + _MANIFEST)
         if manifest is not None and len(kept) < KEEP and not verify(store, manifest, hashes=False):
             kept.append(state)
-        elif manifest is not None or all(state.newest < keep.newest for keep in kept):
+        else:
+            others.append((state, manifest is None))
+    oldest = min((state.newest for state in kept), default=0.0)
+    for state, unfinished in others:
+        if not unfinished or state.newest < oldest:
             _remove(store, key, state)
 
 
