@@ -15,7 +15,7 @@ from jobs import stop
 from jobs.context import Context, log
 from xtl.errors import UserError
 from xtl.inventory import digest_of_model, local_data
-from xtl.tasks import TASKS, canonical, hub, source
+from xtl.tasks import TASKS, canonical, source
 from xtl.tasks.base import Example, Listing
 
 
@@ -27,6 +27,8 @@ def run(context: Context) -> dict[str, Any]:
 def _data(context: Context) -> dict[str, Any]:
     task, part, origin = (context.spec[name] for name in ("task", "part", "origin"))
     if "hub" in origin:
+        from xtl.tasks import hub
+
         listings = hub.unit_listings(task, part, origin["hub"])
     else:
         listings = _from_folder(context, task, part, origin["digest"])

@@ -95,6 +95,7 @@ def _retrieval(context: Context, encoder: finetune.Encoder) -> dict[str, Any]:
             encoder.tokenizer,
             spec["settings"],
             device=encoder.device.torch,
+            autocast=encoder.device.autocast,
             progress=lambda figures: context.heartbeat.say("evaluating", **figures),
         )
     items = [{"checkpoint": "last", **row} for row in result.items]
@@ -106,8 +107,9 @@ def _retrieval(context: Context, encoder: finetune.Encoder) -> dict[str, Any]:
             "split": result.split,
             "scores": {"last": result.scores},
             "n": result.sizes,
-            "empty": [language for language in spec["languages"] if language not in result.scores],
+            "empty": sorted(result.missing),
             "layer": result.layer,
+            "chosen_layer": {"layer": result.chosen.layer, "rule": result.chosen.rule, "scores": result.chosen.scores},
             "sweep": result.sweep,
             "threshold": result.threshold,
             "pieces_cut": result.cut,

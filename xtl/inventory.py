@@ -14,7 +14,7 @@ from typing import Any
 
 from xtl.errors import UserError
 from xtl.grid import Grid
-from xtl.tasks import TASKS, hub, source
+from xtl.tasks import TASKS, source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,12 +140,16 @@ def _model(name: str) -> Model:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         layers, hidden = config.get("num_hidden_layers", 0), config.get("hidden_size", 0)
     else:
+        from xtl.tasks import hub
+
         identity = {"hub": name, "revision": hub.model_revision(name)}
         layers, hidden = SHAPES.get(name, (0, 0))
     return Model(name=name, identity=identity, layers=layers, hidden=hidden)
 
 
 def _from_hub(wanted: list[tuple[str, str]], models: Mapping[str, Model]) -> Inventory:
+    from xtl.tasks import hub
+
     units, absent = {}, {}
     for task, part in wanted:
         origin = hub.unit_origin(task, part)

@@ -21,7 +21,7 @@ from xtl.errors import EXIT_NEVER, EXIT_STOPPED, StoreError
 from xtl.plan import Plan, Stage
 from xtl.store import commit, layout
 from xtl.store.base import Store
-from xtl.store.claims import Claim
+from xtl.store.claims import Claim, Claims
 
 State = Literal["waiting", "done", "running", "elsewhere", "failed", "skipped", "stopped"]
 
@@ -60,6 +60,7 @@ class Run:
         self.tries: dict[str, int] = {}
         self.running: dict[str, _Process] = {}
         self.stopping = 0
+        self.claims = Claims(store)
         self._elsewhere: dict[str, float] = {}
 
     def execute(self) -> bool:
@@ -128,7 +129,7 @@ class Run:
         now = time.monotonic()
         if now < self._elsewhere.get(stage.key, 0.0):
             return
-        claim = Claim.acquire(self.store, stage.key)
+        claim = self.claims.take(stage.key)
         if claim is None:
             self._elsewhere[stage.key] = now + 1.0
             if commit.read_manifest(self.store, stage.key):
@@ -165,6 +166,7 @@ class Run:
                 stderr=subprocess.STDOUT,
                 env=environment,
                 start_new_session=True,
+                pass_fds=claim.inherit,
             )
         self.logs[stage.key] = log
         self.tries[stage.key] = self.tries.get(stage.key, 0) + 1
@@ -174,6 +176,8 @@ class Run:
     def _reap(self, process: _Process) -> None:
         status = process.popen.poll()
         if status is None:
+            if process.claim.lost:
+                process.popen.terminate()  # another run has taken the stage over: this one hung for too long
             return
         stage = process.stage
         del self.running[stage.key]

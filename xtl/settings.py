@@ -39,7 +39,7 @@ _BY_FORM: Mapping[str, Mapping[str, tuple[Any, str]]] = {
         "n_best": (20, XTREME),
     },
     "text": {"mask": (0.15, "Devlin et al. 2019")},
-    "sentence": {"layer": ("published", XTREME), "micro_tokens": (_MICRO_TOKENS, XTL)},
+    "sentence": {"length": (512, XTREME), "layer": ("published", XTREME), "micro_tokens": (_MICRO_TOKENS, XTL)},
 }
 
 
@@ -93,10 +93,10 @@ def _overrides(grid: Grid, role: Role, keys: tuple[str | None, ...]) -> Iterator
 
 def _published(task: Task | None, role: Role, preset: str) -> dict[str, tuple[Any, str]]:
     """Before any override."""
-    settings = _preset(task, role, preset)
     if task is not None and task.form == "sentence":
         extra = {"neighbours": (4, XTREME)} if task.key == "bucc2018" else {}
-        return {**_BY_FORM["sentence"], **extra, "length": (settings.length, settings.source)}
+        return {**_BY_FORM["sentence"], **extra}
+    settings = _preset(task, role, preset)
     found: dict[str, tuple[Any, str]] = {
         entry.name: (getattr(settings, entry.name), settings.source)
         for entry in fields(settings)

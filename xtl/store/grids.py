@@ -1,12 +1,13 @@
-"""A grid's name in a store: taken by the first grid that uses it, refused to another without `--replace`.
+"""A grid's name in a store, and what later commands know of it: its plan as submitted.
 
-What counts as the same grid is what it asks for (its rows, stages and contrasts), not its comments or layout.
+The name is taken by the first grid that uses it and refused to another without `--replace`. What counts as the same
+grid is what it asks for (its rows, stages and contrasts), not its comments or layout.
 """
 
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xtl.errors import UserError
 from xtl.store import commit, layout
@@ -34,5 +35,23 @@ def register(store: Store, grid: Grid, plan: Plan, *, replace: bool) -> None:
     if known is None or known["reduce"] != plan.reduce or known["grid"] != grid.text:
         store.put(f"{prefix}grid.yaml", grid.text.encode())
         rows = [{"model": r.model, "arm": r.arm, "seed": r.seed, "task": r.task, "key": r.key} for r in plan.rows]
-        body = {"reduce": plan.reduce, "grid": grid.text, "rows": rows, "stages": list(plan.stages)}
+        stages = {
+            key: {"title": x.title, "kind": x.kind, "parents": list(x.parents), "labels": dict(x.labels)}
+            for key, x in plan.stages.items()
+        }
+        body = {"reduce": plan.reduce, "grid": grid.text, "rows": rows, "stages": stages, "order": list(stages)}
         commit.put_json(store, f"{prefix}plan.json", body)
+
+
+def read(store: Store, name: str) -> dict[str, Any]:
+    """The plan of a grid as it was last run or submitted: reduce, grid (its text), rows, and stages by key in an order
+    in which parents come first. Raises UserError where the store has no such grid."""
+    found = commit.get_json(store, f"{layout.grid_prefix(name)}plan.json")
+    if found is None:
+        there = sorted({entry.name.split("/")[1] for entry in store.list(layout.GRIDS)})
+        raise UserError(
+            f"{store.url} holds no grid named {name!r}: run it first"
+            + (f"; it holds {', '.join(there)}" if there else "")
+        )
+    order = found["order"]
+    return {**found, "stages": {key: found["stages"][key] for key in order}}

@@ -1,0 +1,86 @@
+"""`xtl status`: every stage of a grid, what it does or why it does not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from xtl.cli.common import GridFile, Output, OutputFormat, StoreUrl
+
+if TYPE_CHECKING:
+    from xtl.states import StageState
+    from xtl.store.base import Store
+
+
+def status(
+    grid_file: GridFile,
+    store: StoreUrl = None,
+    all_: Annotated[bool, typer.Option("--all", "-a", help="List stages that are done, too.")] = False,
+    output: OutputFormat = Output.table,
+) -> None:
+    """Show what every stage of a grid is doing, or why it is not.
+
+    Example: xtl status grids/demo.yaml --store runs/demo
+    """
+    from dataclasses import asdict
+
+    from xtl.cli.common import load_grid, open_grid_store, print_json
+
+    grid = load_grid(grid_file, None, store)
+    found = look(open_grid_store(grid), grid.name)
+    if output == Output.json:
+        print_json({"grid": grid.name, "stages": [asdict(stage) for stage in found]})
+    else:
+        _show(grid.name, found, all_)
+
+
+def look(store: Store, name: str) -> list[StageState]:
+    """The states of a grid as it was last run: four flat listings, and the documents of what is not done."""
+    import time
+
+    from xtl.states import states
+    from xtl.store import commit, grids, layout
+
+    stages = grids.read(store, name)["stages"]
+    done = commit.manifests(store)
+    open_ = set(stages) - done
+    return states(
+        stages,
+        done=done,
+        failed=_documents(store, layout.FAILED, open_),
+        progress=_documents(store, layout.PROGRESS, open_),
+        now=time.time(),
+    )
+
+
+def _documents(store: Store, prefix: str, keys: set[str]) -> dict[str, dict[str, Any]]:
+    from xtl.store import commit, layout
+
+    there = {key: entry.name for entry in store.list(prefix) if (key := layout.key_of(entry.name)) in keys}
+    return {key: body for key, name in there.items() if key and (body := commit.get_json(store, name))}
+
+
+def _show(name: str, found: list[StageState], all_: bool) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from xtl.cli.common import console, duration, plain
+
+    count = Counter(stage.state for stage in found)
+    table = Table(title=f"{name}: " + ", ".join(f"{n} {state}" for state, n in count.items()), title_justify="left")
+    for column in ("stage", "key", "state", "step", "loss", "left", "why"):
+        table.add_column(column, no_wrap=column in ("key", "state"))
+    for stage in found:
+        if stage.state == "done" and not all_:
+            continue
+        beat = stage.progress
+        steps = f"{beat['step']}/{beat['steps']}" if "steps" in beat else ""
+        left = duration(beat["seconds_left"]) if "seconds_left" in beat else ""
+        cells = (stage.title, stage.key[:12], stage.state, steps, str(beat.get("loss", "")), left, stage.reason)
+        table.add_row(*(Text(plain(cell)) for cell in cells))
+    out = console()
+    out.print(table)
+    if count["done"] and not all_:
+        out.print(f"{count['done']} done, not listed: --all lists them.")

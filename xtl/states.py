@@ -1,0 +1,76 @@
+"""What state every stage of a grid is in, and why: a function of what the store holds. Pure.
+
+done is decided by the manifest alone; what is not done is told apart by the note of a failure, the heartbeat and the
+parents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+State = Literal["done", "running", "silent", "failed", "skipped", "ready", "waiting"]
+
+#: A running stage beats every few seconds; after this long without, it is taken for dead.
+SILENT_SECONDS = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageState:
+    """One stage. progress: its last heartbeat (step, steps, loss, tokens_per_second, seconds_left), if it runs."""
+
+    key: str
+    title: str
+    kind: str
+    state: State
+    reason: str = ""
+    progress: Mapping[str, Any] = field(default_factory=dict)
+
+
+def states(
+    stages: Mapping[str, Mapping[str, Any]],
+    *,
+    done: Collection[str],
+    failed: Mapping[str, Mapping[str, Any]],
+    progress: Mapping[str, Mapping[str, Any]],
+    now: float,
+) -> list[StageState]:
+    """stages: as `store.grids.read` gives them, parents first. now: seconds since the epoch."""
+    found: dict[str, StageState] = {}
+    for key, stage in stages.items():
+        state, reason = _state(key, stage, found, done, failed, progress, now)
+        beat = progress.get(key, {}) if state in ("running", "silent") else {}
+        found[key] = StageState(
+            key=key, title=stage["title"], kind=stage["kind"], state=state, reason=reason, progress=beat
+        )
+    return list(found.values())
+
+
+def _state(
+    key: str,
+    stage: Mapping[str, Any],
+    found: Mapping[str, StageState],
+    done: Collection[str],
+    failed: Mapping[str, Mapping[str, Any]],
+    progress: Mapping[str, Mapping[str, Any]],
+    now: float,
+) -> tuple[State, str]:
+    if key in done:
+        return "done", ""
+    if key in failed:
+        return "failed", str(failed[key].get("reason", ""))
+    if key in progress:
+        age = now - float(progress[key].get("at", 0.0))
+        if age <= SILENT_SECONDS:
+            return "running", str(progress[key].get("state", ""))
+        return "silent", f"no heartbeat for {age / 60:.0f} minutes: killed, or cut off; the same run goes on from there"
+    parents = [found[parent] for parent in stage["parents"]]
+    broken = next((x for x in parents if x.state in ("failed", "skipped")), None)
+    if broken and stage["kind"] != "reduce":
+        return "skipped", f"needs {broken.title}, which {broken.state}"
+    open_ = [x for x in parents if x.state not in ("done", "failed", "skipped")]
+    if open_:
+        more = f" and {len(open_) - 1} more" if len(open_) > 1 else ""
+        return "waiting", f"for {open_[0].title}{more}"
+    return "ready", "nothing stands in its way: `xtl run` starts it"
