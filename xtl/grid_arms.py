@@ -7,7 +7,7 @@ from typing import Any
 
 from xtl.arms import NONE, Arm, Part, part
 from xtl.grid_errors import Problems, show
-from xtl.grid_schema import Mix, Mixture, dns_label
+from xtl.grid_schema import Mix, Mixture
 from xtl.tasks import TASKS
 from xtl.yaml_lines import Loc
 
@@ -78,10 +78,11 @@ def _check(arm: Arm, before: Sequence[Arm], loc: Loc, problems: Problems) -> Non
     name = show(arm.spelling)
     if any(other.spelling == arm.spelling for other in before):
         return problems.at(loc, f"the intermediate {name} is given twice")
-    try:
-        dns_label(arm.label)
-    except ValueError:
-        return problems.at(loc, f"{name} is too long for a label: write {{name: ..., tasks: [{arm.spelling}]}}")
+    if len(arm.label) > 63:
+        what = (
+            f"{name} makes a label of {len(arm.label)} characters, which may have 63: write {{name: ..., tasks: [...]}}"
+        )
+        return problems.at(loc, what)
     for other in before:
         if other.label == arm.label:
             what = f"{name} and {show(other.spelling)} would both be labelled {arm.label!r}: give one another name"

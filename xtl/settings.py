@@ -63,7 +63,7 @@ def names(task: Task | None) -> tuple[str, ...]:
         return OPTIMISER
     own = tuple(_BY_FORM.get(task.form, ()))
     if task.form == "sentence":
-        return ("length", *own, *(("neighbours",) if task.key == "bucc2018" else ()))
+        return (*own, *(("neighbours",) if task.key == "bucc2018" else ()))
     return (*OPTIMISER, "length", *own)
 
 
@@ -93,21 +93,15 @@ def _overrides(grid: Grid, role: Role, keys: tuple[str | None, ...]) -> Iterator
 
 def _published(task: Task | None, role: Role, preset: str) -> dict[str, tuple[Any, str]]:
     """Before any override."""
+    own = dict(_BY_FORM.get(task.form, {})) if task else {}
     if task is not None and task.form == "sentence":
-        extra = {"neighbours": (4, XTREME)} if task.key == "bucc2018" else {}
-        return {**_BY_FORM["sentence"], **extra}
-    settings = _preset(task, role, preset)
-    found: dict[str, tuple[Any, str]] = {
-        entry.name: (getattr(settings, entry.name), settings.source)
-        for entry in fields(settings)
-        if entry.name != "source"
-    }
-    found["micro_tokens"] = (_MICRO_TOKENS, XTL)
-    return {**found, **(_BY_FORM.get(task.form, {}) if task else {})}
+        return own | ({"neighbours": (4, XTREME)} if task.key == "bucc2018" else {})
+    settings = task.settings[preset] if task is not None and role == "target" else _intermediate(task)
+    figures = {entry.name: (getattr(settings, entry.name), settings.source) for entry in fields(settings)}
+    return figures | {"micro_tokens": (_MICRO_TOKENS, XTL)} | own
 
 
-def _preset(task: Task | None, role: Role, preset: str) -> Settings:
-    """An intermediate has jiant's settings under either preset: the XTREME scripts train none."""
-    if task is None:
-        return presets.intermediate()
-    return task.settings.get("intermediate" if role == "intermediate" else preset) or task.settings[preset]
+def _intermediate(task: Task | None) -> Settings:
+    """jiant's defaults under either preset, since the XTREME scripts train no intermediates; also for a target's own
+    task when it comes first (`xnli@de`)."""
+    return presets.intermediate(384 if task is not None and task.form == "span" else 256)

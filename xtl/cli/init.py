@@ -14,7 +14,7 @@ TEMPLATE = """\
 
 name: my-study                  # lower-case letters, digits and '-'
 model: FacebookAI/xlm-roberta-base   # a hub id, a folder (./my-model), `tiny` to try things out, or a list of these
-seeds: [1, 2, 3]                # three to look around, five for a claim; seed s trains its own intermediates and its own targets
+seeds: [1, 2, 3]                # three to look around, five for a claim
 
 intermediates:                  # the arms of the study: what comes before the target
   - none                        # the baseline: no intermediate at all
