@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
-from xtl.tasks.canonical import read_parquet
 
 from jobs import families, resume
 from jobs.batching import sample
@@ -24,6 +23,7 @@ from jobs.model import load_encoder, load_tokenizer
 from jobs.train import Part, Trainer, predict
 from xtl.errors import UserError
 from xtl.tasks import TASKS
+from xtl.tasks.canonical import read_parquet
 
 Examples = Sequence[dict[str, Any]]
 

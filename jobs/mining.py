@@ -53,13 +53,13 @@ class _Side:
         return (self.rows[at].double() * self.inverse[at, None]).to(dtype)
 
 
-def nearest(src: NDArray[Any], tgt: NDArray[Any], *, device: str = "cpu") -> NDArray[np.int64]:
+def nearest(src: NDArray[Any], tgt: NDArray[Any], *, device: torch.device | str = "cpu") -> NDArray[np.int64]:
     """The index of each src vector's nearest tgt vector by cosine; of equally near ones the lowest. (n,) int64."""
     return _search(src, tgt, 1, device=device, backward=False)[0].indices[:, 0]
 
 
 def both_ways(
-    src: NDArray[Any], tgt: NDArray[Any], k: int, *, device: str = "cpu", check: Check = lambda: None
+    src: NDArray[Any], tgt: NDArray[Any], k: int, *, device: torch.device | str = "cpu", check: Check = lambda: None
 ) -> tuple[Neighbours, Neighbours]:
     """Each src vector's k nearest tgt vectors, and each tgt vector's k nearest src vectors (all, if there are fewer)."""
     forward, backward = _search(src, tgt, k, device=device, backward=True, check=check)
@@ -67,7 +67,7 @@ def both_ways(
 
 
 def mine(
-    src: NDArray[Any], tgt: NDArray[Any], *, k: int = 4, device: str = "cpu", check: Check = lambda: None
+    src: NDArray[Any], tgt: NDArray[Any], *, k: int = 4, device: torch.device | str = "cpu", check: Check = lambda: None
 ) -> list[tuple[int, int, float]]:
     """Pairs (src index, tgt index, score) by falling score, each sentence in one pair at most.
 
@@ -113,7 +113,13 @@ def _greedy(i: NDArray[np.int64], j: NDArray[np.int64], scores: NDArray[np.float
 
 
 def _search(
-    src: NDArray[Any], tgt: NDArray[Any], k: int, *, device: str, backward: bool, check: Check = lambda: None
+    src: NDArray[Any],
+    tgt: NDArray[Any],
+    k: int,
+    *,
+    device: torch.device | str,
+    backward: bool,
+    check: Check = lambda: None,
 ) -> list[Neighbours]:
     if src.ndim != 2 or tgt.ndim != 2 or src.shape[1] != tgt.shape[1]:
         raise ValueError(f"two sets of vectors of one size are needed, not {src.shape} and {tgt.shape}")
@@ -134,7 +140,7 @@ def _search(
     return found
 
 
-def _side(vectors: NDArray[Any], device: str) -> _Side:
+def _side(vectors: NDArray[Any], device: torch.device | str) -> _Side:
     rows = torch.as_tensor(np.ascontiguousarray(vectors, dtype=np.float32)).to(device)
     lengths = torch.cat([part.double().norm(dim=1) for part in rows.split(4096)]) if len(rows) else rows.new_zeros(0)
     if not bool(torch.isfinite(lengths).all()):

@@ -50,12 +50,13 @@ class MaskedHead(nn.Module):
 
 
 class MaskedLM(Family):
-    """settings: `length`. After `prepare`, a feature's `labels` holds the hidden pieces and `extra["places"]` where
+    """settings: `length`, `mask` (the share of pieces to guess). After `prepare`, a feature's `labels` holds the hidden pieces and `extra["places"]` where
     they were; its units are their number."""
 
     def __init__(self, key: str, tokenizer: Any, settings: Mapping[str, Any]) -> None:
         self.key = key
         self.frame = Frame(tokenizer, int(settings["length"]))
+        self.share = float(settings.get("mask", SHARE))
         self.cut = 0
         if tokenizer.mask_token_id is None:
             raise ModelError(f"{tokenizer.name_or_path}: its tokenizer has no mask, so masked LM cannot train on it")
@@ -77,7 +78,7 @@ class MaskedLM(Family):
 
     def _block(self, place: int, block: list[int]) -> Feature:
         pieces, segments = self.frame.one(block)
-        size = max(1, round(SHARE * len(block)))
+        size = max(1, round(self.share * len(block)))
         return Feature(example=place, pieces=pieces, segments=segments, units=float(size), extra={"text": len(block)})
 
     def prepare(self, batch: Sequence[Feature]) -> list[Feature]:

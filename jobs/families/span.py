@@ -113,8 +113,9 @@ class Span(Family):
     def loss(self, head: nn.Module, hidden: Tensor, batch: Sequence[Feature], mask: Tensor) -> Tensor:
         """The mean of the start's and the end's cross-entropy over all real pieces, summed over windows."""
         logits = head(hidden).masked_fill(mask.unsqueeze(-1) == 0, -torch.inf)
-        gold = torch.tensor([f.labels for f in batch], device=hidden.device)
-        return nn.functional.cross_entropy(logits, gold, reduction="sum") / 2
+        points = logits.transpose(1, 2).flatten(0, 1)  # starts and ends of all windows, in the order of `labels`
+        gold = torch.tensor([place for f in batch for place in f.labels], device=hidden.device)
+        return nn.functional.cross_entropy(points, gold, reduction="sum") / 2
 
     def outputs(self, head: nn.Module, hidden: Tensor, batch: Sequence[Feature], mask: Tensor) -> list[Points]:
         logits = head(hidden).cpu().numpy()

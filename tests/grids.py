@@ -1,0 +1,54 @@
+"""A grid and an inventory written out, for tests of plans and keys that must not depend on any file."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from xtl.grid import Grid, load
+from xtl.inventory import TINY, Inventory, Model, Unit, needed_units
+from xtl.tasks import TASKS
+
+GRID = """\
+name: golden
+model: tiny
+seeds: [1, 2]
+intermediates:
+  - none
+  - mnli
+  - {name: multi, tasks: [squad_v2, "xnli@de+ru:50"], mix: {cap: 1000}}
+targets: [{task: xnli, languages: [en, de, sw]}, tydiqa, tatoeba]
+contrasts: [{name: english, arm: mnli, against: none}]
+train:
+  intermediate: {default: {epochs: 2}}
+  target: {tydiqa: {lr: 2e-5}}
+precision: fp32
+store: ./store
+data: ./data
+"""
+
+
+def grid(text: str, folder: Path) -> Grid:
+    path = folder / "grid.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load(path)
+
+
+def inventory(of: Grid, *, edition: str = "1") -> Inventory:
+    """Every unit the grid needs, whole, with a digest made from its name and an edition."""
+    units = {}
+    for task, part in needed_units(of):
+        listings = {}
+        for language in TASKS[task].languages:
+            splits = ("test", "dev")
+            if TASKS[task].group == "retrieval":
+                splits = (f"test.{language}", "test.en")
+            if not part:
+                listings |= {(language, split): 100 for split in splits}
+        listings[(part or "en", "train")] = 1000
+        digest = hashlib.sha256(f"{task}@{part} {edition}".encode()).hexdigest()
+        units[(task, part)] = Unit(task=task, part=part, origin={"digest": digest}, listings=listings)
+    models = {
+        name: Model(name=name, identity={"tiny": TINY} if name == "tiny" else {"hub": name}) for name in of.models
+    }
+    return Inventory(units=units, models=models, source={"folder": of.data})
