@@ -107,8 +107,14 @@ def gold_of(task: str, examples: Sequence[Mapping[str, Any]]) -> list[Any]:
     if kind == "pairs":
         return [(example["source"], example["target"]) for example in examples]
     if kind == "choice":
-        return [example["id" if task == "tatoeba" else "label"] for example in examples]
+        return [example["id"] for example in examples] if task == "tatoeba" else [_label(one) for one in examples]
     return [example["tags"] for example in examples]
+
+
+def _label(example: Mapping[str, Any]) -> Any:
+    if example["label"] is None:
+        raise ValueError(f"example {example['id']!r} has no label: it cannot be scored")
+    return example["label"]
 
 
 def answers_by_id(examples: Sequence[Mapping[str, Any]], answers: Sequence[str]) -> dict[str, str]:

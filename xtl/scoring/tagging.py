@@ -17,20 +17,19 @@ from functools import lru_cache
 Span = tuple[str, int, int]  # type, first and last position in the whole sequence
 Sentences = Sequence[Sequence[str]]
 
-_OUTSIDE = frozenset("O.")
-
 
 @lru_cache(maxsize=1 << 16)
-def _boundary(before: str | None, tag: str) -> tuple[bool, bool]:
-    """Whether a span ends before `tag`, and whether one starts with it. `before` is None at the very start."""
-    last, kind_before = (before[0], span_type(before)) if before is not None else ("O", "")
-    first, changed = tag[0], kind_before != span_type(tag)
-    ends = last in "ES" or (last in "BI" and first in "BSO") or (changed and last not in _OUTSIDE)
-    starts = first in "BS" or (last in "ESO" and first in "EI") or (changed and first not in _OUTSIDE)
-    return ends, starts
+def _boundary(before: str | None, tag: str) -> tuple[str | None, bool]:
+    """The type of the span that ends before `tag` (None: none does), and whether one starts with it. `before` is None
+    at the very start."""
+    last, kind = (before[0], _type(before)) if before is not None else ("O", "")
+    first, changed = tag[0], kind != _type(tag)
+    ends = last in "ES" or (last in "BI" and first in "BSO") or (changed and last not in "O.")
+    starts = first in "BS" or (last in "ESO" and first in "EI") or (changed and first not in "O.")
+    return kind if ends else None, starts
 
 
-def span_type(tag: str) -> str:
+def _type(tag: str) -> str:
     return tag.rpartition("-")[2]
 
 
@@ -40,9 +39,9 @@ def spans(sentences: Sentences) -> Iterator[tuple[Span, int]]:
     begin = position = 0
     for number, sentence in enumerate(sentences):
         for tag in (*sentence, "O"):
-            ends, starts = _boundary(before, tag)
-            if ends and before is not None:
-                yield (span_type(before), begin, position - 1), number
+            ended, starts = _boundary(before, tag)
+            if ended is not None:
+                yield (ended, begin, position - 1), number
             if starts:
                 begin = position
             before = tag
