@@ -34,7 +34,7 @@ def _discover() -> Mapping[str, Task]:
     return MappingProxyType(dict(sorted(found.items(), key=lambda item: (rank.get(item[0], len(rank)), item[0]))))
 
 
-_MACHINERY = {"base", "canonical", "hub", "parquet", "presets", "source"}
+_MACHINERY = {"base", "canonical", "hub", "presets", "source"}
 
 TASKS: Mapping[str, Task] = _discover()
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from xtl.tasks import mnli, presets
-from xtl.tasks.base import Example, Listing, Task
+from xtl.tasks.base import Example, HubSet, Listing, Task
+from xtl.tasks.formats import hubrows
 from xtl.tasks.formats.files import Dropped, Source, jsonl
 from xtl.tasks.formats.listing import english_and_translated, listing
 
@@ -45,6 +46,33 @@ def _listings(folder: Path) -> list[Listing]:
     return english_and_translated(folder, "anli_plus", [*mnli.BASES, "snli_1.0", "anli/anli_v1.0"], _within)
 
 
+def _hub(language: str, split: str) -> list[HubSet]:
+    """SNLI's hub set has no pair ids."""
+    if language != "en" or split == "test":
+        return []
+    columns = ("premise", "hypothesis", "label")
+    stanford = HubSet(
+        id="stanfordnlp/snli",
+        config="plain_text",
+        split={"train": "train", "dev": "validation"}[split],
+        columns=columns,
+        read=hubrows.pairs(*columns, mnli.WORDS, drop=True),
+        revision="cdb5c3d5eed6ead6e5a341c8e56e669bb666725b",
+    )
+    rounds = [
+        HubSet(
+            id="facebook/anli",
+            config="plain_text",
+            split=f"{split}_r{number}",
+            columns=("uid", *columns),
+            read=hubrows.pairs(*columns, mnli.WORDS, id="uid"),
+            revision="8e4813d81f46d313dac7892e1c28076917cfcdf9",
+        )
+        for number in (1, 2, 3)
+    ]
+    return [*mnli.hub(language, split), stanford, *rounds]
+
+
 TASK = Task(
     key="anli_plus",
     title="ANLI+",
@@ -60,4 +88,5 @@ TASK = Task(
     settings=presets.for_intermediate(),
     train_sizes={"en": 1_104_934},
     dev_sizes={"en": 9_815 + 10_000 + 3_200},
+    hub=_hub,
 )

@@ -17,7 +17,7 @@ Its files may be shared with other listings (XNLI keeps fifteen languages in one
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -49,15 +49,17 @@ class Settings:
 class HubSet:
     """Where examples load from with `datasets`: always `namespace/name`, never a repository's own code.
 
-    read turns the hub's rows, in order, into canonical examples; class labels reach it as words and what is unlabelled
-    as None. revision None: no commit was seen when this was written, so it is looked up when a study is planned.
-    data_files: where `datasets` would not find the split's files by itself.
+    read: turns rows, in order, into canonical examples, counting what it drops; a row is a `formats.files.Row` with
+    `columns`, class labels as words and None for what is unlabelled. revision None: no commit was seen when this was
+    written, so it is looked up when a study is planned. data_files: where `datasets` would not find the split's files
+    by itself.
     """
 
     id: str
     config: str | None
     split: str
-    read: Callable[[Iterator[Mapping[str, Any]]], Iterator[Example]]
+    columns: tuple[str, ...]
+    read: Callable[[Iterable[Any], Counter[str]], Iterator[Example]]
     revision: str | None = None
     data_files: str | None = None
 

@@ -6,11 +6,12 @@ gold pairs. The hub's `bucc18` sets hold gold pairs only, which makes mining far
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
-from xtl.tasks.base import Example, Listing, Task
-from xtl.tasks.formats.files import Source, lines
+from xtl.tasks.base import Example, HubSet, Listing, Task
+from xtl.tasks.formats.files import Dropped, Row, Source, lines
 from xtl.tasks.formats.listing import listing
 
 LANGUAGES = ("de", "fr", "ru", "zh")
@@ -45,6 +46,36 @@ def _listings(folder: Path) -> list[Listing]:
     return found
 
 
+def _hub_read(rows: Iterable[Row], _: Dropped, side: str) -> Iterator[Example]:
+    """mteb/BUCC keeps whole corpora in one row; its gold pairs count sentences from 1, ids here from 0."""
+    for row in rows:
+        if side == "gold":
+            sizes = (len(row.cells["sentence1"]), len(row.cells["sentence2"]))
+            for pair in row.cells["gold"]:
+                if len(pair) != 2 or not all(1 <= at <= size for at, size in zip(pair, sizes, strict=True)):
+                    row.bad(f"the gold pair {pair} is not two positions from 1 to {sizes}")
+                yield {"source": str(pair[0] - 1), "target": str(pair[1] - 1)}
+        else:
+            for index, text in enumerate(row.cells["sentence2" if side == "en" else "sentence1"]):
+                yield {"id": str(index), "text": text}
+
+
+def _hub(language: str, split: str) -> list[HubSet]:
+    """The test set, which is the shared task's training set."""
+    stem, _, side = split.partition(".")
+    if stem != "test":
+        return []
+    one = HubSet(
+        id="mteb/BUCC",
+        config=f"{language}-en",
+        split="test",
+        columns=("sentence1", "sentence2", "gold"),
+        read=partial(_hub_read, side=side),
+        revision="414572247440f0ccacf7eb0bb70a31533a0e5443",
+    )
+    return [one]
+
+
 TASK = Task(
     key="bucc2018",
     title="BUCC",
@@ -65,4 +96,5 @@ TASK = Task(
         "bucc2018/LANG-en.dev.{LANG,en,gold} and its training set as bucc2018/LANG-en.test.{LANG,en,gold}. No hub has "
         "the sample set, which the mining threshold is chosen on"
     ),
+    hub=_hub,
 )

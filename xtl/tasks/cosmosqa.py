@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from xtl.tasks import presets
-from xtl.tasks.base import Example, Listing, Task
-from xtl.tasks.formats.files import Dropped, Source, csv_rows, jsonl
+from xtl.tasks.base import Example, HubSet, Listing, Task
+from xtl.tasks.formats import hubrows
+from xtl.tasks.formats.files import Dropped, Row, Source, csv_rows, jsonl
 from xtl.tasks.formats.listing import english_and_translated, listing
 
 _FILES = {"train": "train.csv", "dev": "valid.csv", "test": "test.jsonl"}
@@ -15,17 +16,20 @@ _ANSWERS = ("answer0", "answer1", "answer2", "answer3")
 _NEEDED = ("id", "context", "question", *_ANSWERS)
 
 
+def _example(row: Row) -> Example:
+    return {
+        "id": row.id("id"),
+        "context": row.text("context"),
+        "question": row.text("question"),
+        "choices": [row.text(answer) for answer in _ANSWERS],
+        "label": row.position("label", len(_ANSWERS)),
+    }
+
+
 def _choices(sources: Sequence[Source], _: Dropped) -> Iterator[Example]:
     source = sources[0]
     table = source.name.endswith(".csv")
-    for row in csv_rows(source, _NEEDED, label="label") if table else jsonl(source, label="label"):
-        yield {
-            "id": row.id("id"),
-            "context": row.text("context"),
-            "question": row.text("question"),
-            "choices": [row.text(answer) for answer in _ANSWERS],
-            "label": row.position("label", len(_ANSWERS)),
-        }
+    return map(_example, csv_rows(source, _NEEDED, label="label") if table else jsonl(source, label="label"))
 
 
 def _within(folder: Path, language: str, bases: Sequence[str]) -> list[Listing]:
@@ -37,6 +41,23 @@ def _within(folder: Path, language: str, bases: Sequence[str]) -> list[Listing]:
 
 def _listings(folder: Path) -> list[Listing]:
     return english_and_translated(folder, "cosmosqa", ["cosmos_qa"], _within)
+
+
+_SPLITS = {"train": "train", "dev": "validation", "test": "test"}
+
+
+def _hub(language: str, split: str) -> list[HubSet]:
+    """The hub's own conversion to Parquet: the main branch is a loading script, which `datasets` no longer runs."""
+    one = HubSet(
+        id="allenai/cosmos_qa",
+        config="default",
+        split=_SPLITS[split],
+        columns=(*_NEEDED, "label"),
+        read=lambda rows, _: map(_example, hubrows.labelled(rows, "label")),
+        revision="ed50fe83db62b355759053b1cd5eef344ee371e0",
+        data_files=f"default/{_SPLITS[split]}/*.parquet",
+    )
+    return [one] if language == "en" else []
 
 
 TASK = Task(
@@ -55,4 +76,5 @@ TASK = Task(
     train_sizes={"en": 25_262},
     dev_sizes={"en": 2_985},
     test_sizes={"en": 6_963},
+    hub=_hub,
 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from xtl.tasks import presets
-from xtl.tasks.base import Example, Listing, Task
+from xtl.tasks.base import Example, HubSet, Listing, Task
+from xtl.tasks.formats import hubrows
 from xtl.tasks.formats.files import Dropped, Row, Source, jsonl
 from xtl.tasks.formats.listing import english_and_translated, listing
 
@@ -62,6 +63,35 @@ def _listings(folder: Path) -> list[Listing]:
     return english_and_translated(folder, "csqa", ["commonsense_qa"], _within)
 
 
+_SPLITS = {"train": "train", "dev": "validation", "test": "test"}
+
+
+def _hub_read(rows: Iterable[Row], _: Dropped) -> Iterator[Example]:
+    for row in hubrows.labelled(rows, "answerKey"):
+        offered = row.cells["choices"]
+        keys = list(offered["label"])
+        label = row.label("answerKey", {key: key for key in keys})
+        yield {
+            "id": row.id("id"),
+            "context": "",
+            "question": row.text("question"),
+            "choices": list(offered["text"]),
+            "label": None if label is None else keys.index(label),
+        }
+
+
+def _hub(language: str, split: str) -> list[HubSet]:
+    one = HubSet(
+        id="tau/commonsense_qa",
+        config="default",
+        split=_SPLITS[split],
+        columns=("id", "question", "choices", "answerKey"),
+        read=_hub_read,
+        revision="94630fe30dad47192a8546eb75f094926d47e155",
+    )
+    return [one] if language == "en" else []
+
+
 TASK = Task(
     key="csqa",
     title="CommonsenseQA",
@@ -78,4 +108,5 @@ TASK = Task(
     train_sizes={"en": 9_741},
     dev_sizes={"en": 1_221},
     test_sizes={"en": 1_140},
+    hub=_hub,
 )

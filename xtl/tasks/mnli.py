@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from xtl.tasks import presets
-from xtl.tasks.base import Example, Listing, Task
+from xtl.tasks.base import Example, HubSet, Listing, Task
+from xtl.tasks.formats import hubrows
 from xtl.tasks.formats.files import Dropped, Row, Source, jsonl, tsv
 from xtl.tasks.formats.listing import english_and_translated, listing
 
@@ -62,6 +63,32 @@ def _listings(folder: Path) -> list[Listing]:
     return english_and_translated(folder, "mnli", BASES, _within)
 
 
+_HUB_SPLITS = {"train": "train", "dev": "validation_matched"}
+
+
+def hub(language: str, split: str) -> list[HubSet]:
+    """The authors' set, which keeps the pair ids; it has no test set, GLUE's has (without labels)."""
+    if language != "en":
+        return []
+    if split == "test":
+        test = HubSet(
+            id="nyu-mll/glue",
+            config="mnli",
+            split="test_matched",
+            columns=("premise", "hypothesis", "label"),
+            read=hubrows.pairs("premise", "hypothesis", "label", WORDS),
+        )
+        return [test]
+    one = HubSet(
+        id="nyu-mll/multi_nli",
+        config="default",
+        split=_HUB_SPLITS[split],
+        columns=("pairID", "premise", "hypothesis", "label"),
+        read=hubrows.pairs("premise", "hypothesis", "label", WORDS, id="pairID", drop=True),
+    )
+    return [one]
+
+
 TASK = Task(
     key="mnli",
     title="MNLI",
@@ -79,4 +106,5 @@ TASK = Task(
     train_sizes={"en": 392_702},
     dev_sizes={"en": 9_815},
     test_sizes={"en": 9_796},
+    hub=hub,
 )

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from xtl.tasks import presets
-from xtl.tasks.base import Example, Listing, Task
+from xtl.tasks.base import Example, HubSet, Listing, Task
+from xtl.tasks.formats import hubrows
 from xtl.tasks.formats.counting import blocks
 from xtl.tasks.formats.files import Dropped, Source, lines
 from xtl.tasks.formats.listing import XTREME, listing
@@ -65,6 +66,20 @@ def _listings(folder: Path) -> list[Listing]:
     return found
 
 
+_SPLITS = {"train": "train", "dev": "validation", "test": "test"}
+
+
+def _hub(language: str, split: str) -> list[HubSet]:
+    one = HubSet(
+        id="google/xtreme",
+        config=f"PAN-X.{language}",
+        split=_SPLITS[split],
+        columns=("tokens", "ner_tags"),
+        read=hubrows.tagging("tokens", "ner_tags", LABELS),
+    )
+    return [one]
+
+
 TASK = Task(
     key="panx",
     title="NER",
@@ -83,4 +98,5 @@ TASK = Task(
     train_sizes={language: train for language, (train, _) in _SIZES.items()},
     dev_sizes={language: test for language, (_, test) in _SIZES.items()},
     test_sizes={language: test for language, (_, test) in _SIZES.items()},
+    hub=_hub,
 )

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from xtl.tasks import presets
-from xtl.tasks.base import Example, Listing, Task
+from xtl.tasks.base import Example, HubSet, Listing, Task
+from xtl.tasks.formats import hubrows
 from xtl.tasks.formats.files import Dropped, Source, tsv
 from xtl.tasks.formats.listing import listing, words
 
@@ -35,6 +36,21 @@ def _listings(folder: Path) -> list[Listing]:
     return found
 
 
+_SPLITS = {"train": "train", "dev": "validation", "test": "test"}
+
+
+def _hub(language: str, split: str) -> list[HubSet]:
+    one = HubSet(
+        id="google-research-datasets/paws-x",
+        config=language,
+        split=_SPLITS[split],
+        columns=("id", "sentence1", "sentence2", "label"),
+        read=hubrows.pairs("sentence1", "sentence2", "label", WORDS, id="id"),
+        revision="4cd8187c404bda33cb1f62b49b001115862acf37",
+    )
+    return [one]
+
+
 TASK = Task(
     key="pawsx",
     title="PAWS-X",
@@ -53,4 +69,5 @@ TASK = Task(
     train_sizes=dict.fromkeys(LANGUAGES, 49_401),
     dev_sizes=dict.fromkeys(LANGUAGES, 2_000),
     test_sizes=dict.fromkeys(LANGUAGES, 2_000),
+    hub=_hub,
 )

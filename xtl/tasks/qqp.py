@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from xtl.tasks import presets
-from xtl.tasks.base import Example, Listing, Task
+from xtl.tasks.base import Example, HubSet, Listing, Task
+from xtl.tasks.formats import hubrows
 from xtl.tasks.formats.files import Dropped, Source, tsv
 from xtl.tasks.formats.listing import english_and_translated, listing
 
@@ -35,6 +36,22 @@ def _listings(folder: Path) -> list[Listing]:
     return english_and_translated(folder, "qqp", ["glue/QQP"], _within)
 
 
+_SPLITS = {"train": "train", "dev": "validation", "test": "test"}
+_HUB_WORDS = {"not_duplicate": "0", "duplicate": "1"}
+
+
+def _hub(language: str, split: str) -> list[HubSet]:
+    """Without the published ids."""
+    one = HubSet(
+        id="nyu-mll/glue",
+        config="qqp",
+        split=_SPLITS[split],
+        columns=("question1", "question2", "label"),
+        read=hubrows.pairs("question1", "question2", "label", _HUB_WORDS),
+    )
+    return [one] if language == "en" else []
+
+
 TASK = Task(
     key="qqp",
     title="QQP",
@@ -52,4 +69,5 @@ TASK = Task(
     train_sizes={"en": 363_846},
     dev_sizes={"en": 40_430},
     test_sizes={"en": 390_965},
+    hub=_hub,
 )

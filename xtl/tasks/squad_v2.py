@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from xtl.tasks import presets
-from xtl.tasks.base import Listing, Task
-from xtl.tasks.formats import squad
+from xtl.tasks.base import HubSet, Listing, Task
+from xtl.tasks.formats import hubrows, squad
 from xtl.tasks.formats.listing import english_and_translated, listing
 
 
@@ -20,6 +20,22 @@ def _within(folder: Path, language: str, bases: Sequence[str]) -> list[Listing]:
 
 def _listings(folder: Path) -> list[Listing]:
     return english_and_translated(folder, "squad_v2", ["squad_v2.0"], _within)
+
+
+_SPLITS = {"train": "train", "dev": "validation"}
+
+
+def _hub(language: str, split: str) -> list[HubSet]:
+    if language != "en" or split not in _SPLITS:
+        return []
+    one = HubSet(
+        id="rajpurkar/squad_v2",
+        config="squad_v2",
+        split=_SPLITS[split],
+        columns=("id", "context", "question", "answers"),
+        read=hubrows.spans,
+    )
+    return [one]
 
 
 TASK = Task(
@@ -36,4 +52,5 @@ TASK = Task(
     settings=presets.for_intermediate(384),
     train_sizes={"en": 130_319},
     dev_sizes={"en": 11_873},
+    hub=_hub,
 )

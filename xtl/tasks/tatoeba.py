@@ -6,13 +6,14 @@ file, so that translations have equal ids.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
-from xtl.tasks.base import Example, Listing, Task
+from xtl.tasks.base import Example, HubSet, Listing, Task
+from xtl.tasks.formats import hubrows
 from xtl.tasks.formats.counting import all_lines
-from xtl.tasks.formats.files import Source, lines
+from xtl.tasks.formats.files import Dropped, Row, Source, lines
 from xtl.tasks.formats.listing import listing
 
 CODES = {
@@ -58,6 +59,26 @@ def _listings(folder: Path) -> list[Listing]:
     return found
 
 
+def _hub_sorted(rows: Iterable[Row], dropped: Dropped) -> Iterator[Example]:
+    english = hubrows.sentences("target_sentence")(rows, dropped)
+    return iter(sorted(english, key=lambda example: example["text"]))
+
+
+def _hub(language: str, split: str) -> list[HubSet]:
+    """Sentence `source` is foreign, `target` English; the columns called languages hold no languages."""
+    if split not in (f"test.{language}", "test.en"):
+        return []
+    side = "target_sentence" if split == "test.en" else "source_sentence"
+    one = HubSet(
+        id="google/xtreme",
+        config=f"tatoeba.{CODES[language]}",
+        split="validation",
+        columns=(side,),
+        read=_hub_sorted if split == "test.en" else hubrows.sentences(side),
+    )
+    return [one]
+
+
 TASK = Task(
     key="tatoeba",
     title="Tatoeba",
@@ -71,4 +92,5 @@ TASK = Task(
     group="retrieval",
     intermediate=False,
     test_sizes={language: _FEWER.get(language, 1_000) for language in LANGUAGES},
+    hub=_hub,
 )

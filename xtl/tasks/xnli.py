@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 
 from xtl.tasks import mnli, presets
-from xtl.tasks.base import Example, Listing, Task
+from xtl.tasks.base import Example, HubSet, Listing, Task
+from xtl.tasks.formats import hubrows
 from xtl.tasks.formats.counting import matches
 from xtl.tasks.formats.files import Dropped, Source, tsv
 from xtl.tasks.formats.listing import lent, listing, words
@@ -68,6 +69,24 @@ def _listings(folder: Path) -> list[Listing]:
     return found
 
 
+_SPLITS = {"train": "train", "dev": "validation", "test": "test"}
+
+
+def _hub(language: str, split: str) -> list[HubSet]:
+    """Without the published pair ids; the English training data are MNLI's."""
+    if (language, split) == ("en", "train"):
+        return []
+    one = HubSet(
+        id="facebook/xnli",
+        config=language,
+        split=_SPLITS[split],
+        columns=("premise", "hypothesis", "label"),
+        read=hubrows.pairs("premise", "hypothesis", "label", mnli.WORDS),
+        revision="b8dd5d7af51114dbda02c0e3f6133f332186418e",
+    )
+    return [one]
+
+
 TASK = Task(
     key="xnli",
     title="XNLI",
@@ -87,4 +106,5 @@ TASK = Task(
     train_sizes=dict.fromkeys(LANGUAGES, 392_702),
     dev_sizes=dict.fromkeys(LANGUAGES, 2_490),
     test_sizes=dict.fromkeys(LANGUAGES, 5_010),
+    hub=_hub,
 )

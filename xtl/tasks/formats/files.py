@@ -57,10 +57,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a table or one JSON object. `index` counts rows from 0, dropped ones too; `line` counts from 1."""
+    """One row of a table or one JSON object. `index` counts rows from 0, dropped ones too; `line` counts from 1 (a
+    hub's row, which is in no text file, has words there)."""
 
     source: Source
-    line: int
+    line: int | str
     index: int
     cells: Mapping[str, Any]
 
