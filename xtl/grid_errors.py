@@ -55,7 +55,7 @@ def nearest(word: str, valid: Iterable[str]) -> str:
 
 def choose(word: str, valid: Sequence[str], *, among: str = "valid") -> str:
     """What would be valid instead of `word`: the nearest, then all of them."""
-    return f"{nearest(word, valid)}; {among}: {' '.join(valid)}"
+    return f"{nearest(word, valid)}; {among}: {' '.join(map(plain, valid))}"
 
 
 class Problems:

@@ -50,8 +50,8 @@ class MaskedHead(nn.Module):
 
 
 class MaskedLM(Family):
-    """settings: `length`, `mask` (the share of pieces to guess). After `prepare`, a feature's `labels` holds the hidden pieces and `extra["places"]` where
-    they were; its units are their number."""
+    """settings: `length`, and `mask`, the share of pieces to guess. After `prepare`, a feature's `labels` holds the
+    hidden pieces and `extra["places"]` where they were; its units are their number."""
 
     def __init__(self, key: str, tokenizer: Any, settings: Mapping[str, Any]) -> None:
         self.key = key
