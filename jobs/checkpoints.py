@@ -69,7 +69,7 @@ class Checkpoints:
         spec = self.context.spec
         if spec["task"] in NO_ENGLISH_DEV or spec["split"] == "dev":
             return {}
-        found = {}
+        found: dict[str, Examples] = {}
         for language in self.tests:
             examples = finetune.listing(self.context, spec["parents"]["eval"], language, "dev")
             if examples:

@@ -6,6 +6,7 @@ The heartbeat is a thread of its own, so that a long step still shows as alive; 
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -13,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from xtl.errors import StoreError
+from jobs import stop
+from xtl.errors import Corrupt, NotFound, StoreError
 from xtl.store import commit, layout
 from xtl.store.base import Store
 
@@ -53,8 +55,11 @@ class Heartbeat:
             log.warning("heartbeat not written: %s", error)
 
     def _run(self) -> None:
+        parent = os.environ.get("XTL_PARENT")
         while not self._done.wait(HEARTBEAT_SECONDS):
             self.beat()
+            if parent and os.getppid() != int(parent):
+                stop.ask()  # the `xtl run` that started this process was killed: save and end
 
     def close(self) -> None:
         """Stop the thread and write the last of the log."""
@@ -78,7 +83,7 @@ class Context:
     started: float = field(default_factory=time.monotonic)
     seconds: dict[str, float] = field(default_factory=dict)  # wall time by phase, for the manifest
 
-    def manifest(self, key: str) -> Mapping[str, Any]:
+    def manifest(self, key: str) -> commit.Manifest:
         """A parent's manifest. Raises StoreError where the parent is not committed."""
         found = commit.read_manifest(self.store, key)
         if found is None:
@@ -89,7 +94,11 @@ class Context:
         """A parent's files (or those named), verified, in a folder of their own."""
         folder = self.work / "parents" / key
         with self.phase("staging"):
-            commit.pull(self.store, self.manifest(key), folder, None if names is None else list(names))
+            try:
+                commit.pull(self.store, self.manifest(key), folder, None if names is None else list(names))
+            except (Corrupt, NotFound):
+                commit.discard(self.store, key)  # so that the parent counts as not done and runs again
+                raise
         return folder
 
     def phase(self, name: str) -> _Phase:

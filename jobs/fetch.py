@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobs import stop
 from jobs.context import Context, log
@@ -17,6 +17,9 @@ from xtl.errors import UserError
 from xtl.inventory import digest_of_model, local_data
 from xtl.tasks import TASKS, canonical, source
 from xtl.tasks.base import Example, Listing
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 def run(context: Context) -> dict[str, Any]:
@@ -66,6 +69,8 @@ def _model(context: Context) -> dict[str, Any]:
     from jobs import model as models
 
     identity: Mapping[str, Any] = context.spec["model"]
+    encoder: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
     folder = context.out / "encoder"
     folder.mkdir()
     if "tiny" in identity:

@@ -3,8 +3,9 @@ trainer that goes on where an earlier attempt stopped, and predictions."""
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,10 @@ from jobs import families, resume
 from jobs.batching import sample
 from jobs.context import Context, log
 from jobs.device import Device
-from jobs.families.base import Family
+from jobs.families.base import Family, Feature
 from jobs.model import load_encoder, load_tokenizer
 from jobs.train import Part, Trainer, predict
-from xtl.errors import UserError
+from xtl.errors import Stopped, UserError
 from xtl.tasks import TASKS
 from xtl.tasks.canonical import read_parquet
 
@@ -38,7 +39,7 @@ class Encoder:
 
     @property
     def pad(self) -> int:
-        return int(self.tokenizer.pad_token_id)  # type: ignore[arg-type]
+        return int(self.tokenizer.pad_token_id)
 
 
 def load(context: Context, key: str, device: Device) -> Encoder:
@@ -46,7 +47,7 @@ def load(context: Context, key: str, device: Device) -> Encoder:
     folder = context.pull(key) / "encoder"
     with context.phase("loading"):
         model = load_encoder(folder)
-        model.to(device.torch)
+        model.to(device.torch)  # type: ignore[arg-type]
         return Encoder(model=model, tokenizer=load_tokenizer(folder), device=device)
 
 
@@ -104,23 +105,41 @@ def _labels(task: str, examples: Examples) -> Sequence[str] | None:
     return sorted({tag for example in examples for tag in example["tags"]})
 
 
-def fit(
+@contextlib.contextmanager
+def resumable(
     context: Context,
     trainer: Trainer,
     *,
-    on_epoch: Callable[[int], None] | None = None,
     state: Callable[[], tuple[dict[str, Any], dict[str, Tensor]]] = lambda: ({}, {}),
     restore: Callable[[dict[str, Any], dict[str, Tensor]], None] = lambda extra, tensors: None,
-) -> None:
-    """Train to the end, from the last saved state if there is one. `state` and `restore` carry what the stage keeps
-    beside the trainer (the best checkpoint so far)."""
+) -> Iterator[Callable[[], None]]:
+    """Training and what follows it, from the last saved state if there is one; yields the function that saves.
+
+    Told to stop anywhere inside, it saves first (then Stopped goes on). `state` and `restore` carry what the stage
+    keeps beside the trainer (the best checkpoint so far).
+    """
+
+    def save() -> None:
+        resume.save(context, trainer, *state())
+
     if (found := resume.load(context, trainer)) is not None:
         restore(*found)
+    begun = trainer.step
+    try:
+        yield save
+    except Stopped:
+        if trainer.step > begun:
+            save()
+        raise
+
+
+def fit(
+    context: Context, trainer: Trainer, save: Callable[[], None], on_epoch: Callable[[int], None] | None = None
+) -> None:
+    """Train to the end, telling how far it is."""
     with context.phase("training"):
         trainer.run(
-            on_progress=lambda figures: context.heartbeat.say("training", **figures),
-            on_epoch=on_epoch,
-            save=lambda: resume.save(context, trainer, *state()),
+            on_progress=lambda figures: context.heartbeat.say("training", **figures), on_epoch=on_epoch, save=save
         )
 
 
@@ -128,7 +147,8 @@ def predictions(
     context: Context, encoder: Encoder, part: Part, by_language: Mapping[str, Examples]
 ) -> dict[str, list[Any]]:
     """One prediction an example, for all languages in one pass (sorted by length together)."""
-    features, spans = [], {}
+    features: list[Feature] = []
+    spans: dict[str, tuple[int, int]] = {}
     for language, examples in by_language.items():
         found = part.family.features(examples, train=False)
         spans[language] = (len(features), len(features) + len(found))

@@ -29,7 +29,9 @@ def run(context: Context) -> dict[str, Any]:
             made = finetune.make_part(encoder, part["task"], found.examples, settings, seed=seed, cap=spec["mix_cap"])
         parts.append(made)
     trainer = Trainer(encoder.model, parts, seed=int(spec["seed"]), device=device, pad=encoder.pad)
-    finetune.fit(context, trainer)
+    with finetune.resumable(context, trainer) as save:
+        finetune.fit(context, trainer, save)
+        dev = {part.name: score for part in parts if (score := _dev(context, encoder, part)) is not None}
     with context.phase("saving"):
         save_encoder(encoder.model, encoder.tokenizer, finetune.encoder_folder(context))
     for index, part in enumerate(parts):
@@ -41,9 +43,9 @@ def run(context: Context) -> dict[str, Any]:
     return {
         "metrics": {
             "steps": trainer.steps,
-            "loss": trainer.losses[-1] if trainer.losses else None,
+            "loss": trainer.loss,
             "trained_on": seen,
-            "dev": {part.name: score for part in parts if (score := _dev(context, encoder, part)) is not None},
+            "dev": dev,
         },
         "provenance": device.describe(),
     }

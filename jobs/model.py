@@ -73,7 +73,7 @@ def _without_pooler(config: Any) -> dict[str, Any]:
     from transformers import MODEL_MAPPING
 
     kind = MODEL_MAPPING.get(type(config), None)
-    known = kind is not None and "add_pooling_layer" in inspect.signature(kind.__init__).parameters
+    known = kind is not None and "add_pooling_layer" in inspect.signature(kind).parameters
     return {"add_pooling_layer": False} if known else {}
 
 

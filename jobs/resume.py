@@ -26,7 +26,8 @@ def save(context: Context, trainer: Trainer, extra: Mapping[str, Any], tensors: 
         save_file(_cpu(_weights(trainer)), folder / "weights.safetensors")
         save_file(_cpu(_moments(trainer)), folder / "moments.safetensors")
         save_file(_cpu(tensors), folder / "extra.safetensors")
-        (folder / "state.json").write_text(json.dumps({"step": trainer.step, "extra": extra}), encoding="utf-8")
+        state = {"step": trainer.step, "looked": trainer.looked, "loss": trainer.loss, "extra": extra}
+        (folder / "state.json").write_text(json.dumps(state), encoding="utf-8")
         resumable.save(context.store, context.key, context.attempt, trainer.step, folder)
     log.info("saved the state at step %d of %d", trainer.step, trainer.steps)
 
@@ -43,7 +44,7 @@ def load(context: Context, trainer: Trainer) -> tuple[dict[str, Any], dict[str, 
         for name, tensor in _weights(trainer).items():
             tensor.copy_(weights[name])
     _set_moments(trainer, load_file(folder / "moments.safetensors"))
-    trainer.step = int(state["step"])
+    trainer.step, trainer.looked, trainer.loss = state["step"], state["looked"], state["loss"]
     log.info("going on from step %d of %d", trainer.step, trainer.steps)
     return state["extra"], load_file(folder / "extra.safetensors")
 

@@ -22,6 +22,11 @@ def _remember(number: int, frame: FrameType | None) -> None:
     _asked.set()
 
 
+def ask() -> None:
+    """As if SIGTERM had come."""
+    _asked.set()
+
+
 def asked() -> bool:
     """True once the process has been told to stop."""
     return _asked.is_set()

@@ -39,15 +39,10 @@ def _trained(context: Context, encoder: finetune.Encoder) -> dict[str, Any]:
     tests = {x: finetune.listing(context, spec["parents"]["eval"], x, spec["split"]) or [] for x in spec["languages"]}
     tests = {language: found for language, found in tests.items() if found}
     checkpoints = Checkpoints(context, encoder, part, trainer, tests, slice_)
-    finetune.fit(
-        context,
-        trainer,
-        on_epoch=checkpoints.look if checkpoints.wanted else None,
-        state=checkpoints.state,
-        restore=checkpoints.restore,
-    )
-    with context.phase("evaluating"):
-        rules = checkpoints.predictions()
+    with finetune.resumable(context, trainer, state=checkpoints.state, restore=checkpoints.restore) as save:
+        finetune.fit(context, trainer, save, checkpoints.look if checkpoints.wanted else None)
+        with context.phase("evaluating"):
+            rules = checkpoints.predictions()
     scores, items = {}, []
     for rule, predictions in rules.items():
         scored = {x: score_items(task, x, tests[x], predictions[x]) for x in predictions}
@@ -64,7 +59,7 @@ def _trained(context: Context, encoder: finetune.Encoder) -> dict[str, Any]:
             "empty": [language for language in spec["languages"] if language not in tests],
             "degenerate": degenerate(task, rules["last"]),
             "steps": trainer.steps,
-            "loss": trainer.losses[-1] if trainer.losses else None,
+            "loss": trainer.loss,
             "trained_on": {
                 "examples": dict(found.seen),
                 "held_out": len(slice_ or ()),

@@ -71,36 +71,42 @@ class Trainer:
         self.modules.to(device.torch)
         self.optimizer = make_optimizer(self.modules.values(), self.settings)
         self.step = 0
-        self.losses: list[float] = []  # one mean loss a step since the process started
-        self.pieces = 0
+        self.looked = 0  # the last step after which on_epoch was called
+        self.loss: float | None = None  # of the last step, averaged over its units
+        self.pieces = 0  # word pieces trained on since the process started
 
     def run(
         self,
         *,
         on_progress: Callable[[dict[str, Any]], None] = lambda figures: None,
         on_epoch: Callable[[int], None] | None = None,
-        save: Callable[[], None] | None = None,
+        save: Callable[[], None] = lambda: None,
     ) -> None:
-        """Train to the last step. on_epoch is called after each epoch of a single-task stage; save, every ten minutes
-        and when told to stop (then Stopped is raised)."""
-        self.modules.train()
+        """Train to the last step. on_epoch is called after each epoch of a single-task stage, also where a resumed run
+        stands at an epoch's end and has not looked yet; save, every ten minutes."""
         turns = [int((self.order[: self.step] == index).sum()) for index in range(len(self.parts))]
-        an_epoch = steps_an_epoch(self.schedule.sizes[0], self.schedule.batch)
         began, first, saved = time.monotonic(), self.step, time.monotonic()
-        while self.step < self.steps:
-            part = int(self.order[self.step])
-            loss = self._step(part, turns[part])
-            turns[part] += 1
-            self.step += 1
-            self.losses.append(loss)
-            on_progress(self._figures(loss, began, first))
-            if on_epoch and len(self.parts) == 1 and (self.step % an_epoch == 0 or self.step == self.steps):
+        while True:
+            if on_epoch and self._epoch_ends() and self.looked < self.step:
                 on_epoch(self.step)
-                self.modules.train()
-            if save and (stop.asked() or time.monotonic() - saved > SAVE_SECONDS):
+                self.looked = self.step
+            stop.check()
+            if self.step == self.steps:
+                return
+            if time.monotonic() - saved > SAVE_SECONDS:
                 save()
                 saved = time.monotonic()
-            stop.check()
+            part = int(self.order[self.step])
+            self.modules.train()
+            self.loss = self._step(part, turns[part])
+            turns[part] += 1
+            self.step += 1
+            on_progress(self._figures(began, first))
+
+    def _epoch_ends(self) -> bool:
+        an_epoch = steps_an_epoch(self.schedule.sizes[0], self.schedule.batch)
+        whole = len(self.parts) == 1 and self.step % an_epoch == 0
+        return self.step > 0 and (whole or self.step == self.steps)
 
     def _step(self, index: int, turn: int) -> float:
         part = self.parts[index]
@@ -141,13 +147,13 @@ class Trainer:
         inputs, mask = padded(features, self.pad, self.device)
         return self.encoder(**inputs).last_hidden_state, mask
 
-    def _figures(self, loss: float, began: float, first: int) -> dict[str, Any]:
+    def _figures(self, began: float, first: int) -> dict[str, Any]:
         spent = max(time.monotonic() - began, 1e-9)
         left = spent / (self.step - first) * (self.steps - self.step)
         return {
             "step": self.step,
             "steps": self.steps,
-            "loss": round(loss, 4),
+            "loss": None if self.loss is None else round(self.loss, 4),
             "tokens_per_second": round(self.pieces / spent),
             "seconds_left": round(left),
         }

@@ -1,4 +1,4 @@
-"""What a target stage leaves behind beside its manifest: predictions in XTREME's submission layout, and one row an item.
+"""What a target stage leaves behind beside its manifest: predictions in XTREME's layout, and one row an item.
 
 `predictions/<task>/test-<lang>.tsv` is the headline's; another checkpoint rule has a folder of its own,
 `predictions-<rule>/`. `items.parquet` has the columns checkpoint, language, position, id and the outcome's own.
