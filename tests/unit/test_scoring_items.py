@@ -24,7 +24,9 @@ def study(task: str, language: str, seed: int) -> tuple[list[dict[str, Any]], An
     size = pick.randint(5, 30)
     if task in LABELS:
         words = LABELS[task]
-        examples = [{"id": str(n), "text_a": "", "text_b": "", "label": pick.choice(words)} for n in range(size)]
+        examples: list[dict[str, Any]] = [
+            {"id": str(n), "text_a": "", "text_b": "", "label": pick.choice(words)} for n in range(size)
+        ]
         return examples, [pick.choice([one["label"], pick.choice(words)]) for one in examples]
     if task in TAGS:
         tags = [[pick.choice(TAGS[task]) for _ in range(pick.randint(0, 9))] for _ in range(size)]
@@ -107,7 +109,7 @@ def test_intermediates_have_metrics_too() -> None:
     assert aggregate("ccg", score_items("ccg", "en", supertags, [["N/N", "NP", "."]])) == {
         "accuracy": pytest.approx(200 / 3)
     }
-    questions = [{"id": "a", "answers": []}, {"id": "b", "answers": [{"text": "x", "start": 0}]}]
+    questions: list[dict[str, Any]] = [{"id": "a", "answers": []}, {"id": "b", "answers": [{"text": "x", "start": 0}]}]
     rows = score_items("squad_v2", "en", questions, ["", "the x y"])
     assert aggregate("squad_v2", rows) == {"exact_match": 50.0, "f1": pytest.approx(250 / 3)}
     assert headline(aggregate("squad_v2", rows)) == pytest.approx((50 + 250 / 3) / 2)

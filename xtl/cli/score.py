@@ -73,6 +73,9 @@ def _print(summary: Summary, languages: bool) -> None:
 def _scores(summary: Summary) -> Table:
     from rich.table import Table
 
+    from xtl.scoring.xtreme import targets
+
+    known = targets()
     table = Table(title="XTREME", title_justify="left")
     table.add_column("task")
     table.add_column("languages", justify="right")
@@ -84,7 +87,7 @@ def _scores(summary: Summary) -> Table:
                 figures = ", ".join(f"{name} {value:.2f}" for name, value in task.metrics.items())
                 table.add_row(key, _coverage(task), f"{task.score:.2f}{'*' if task.partial else ''}", figures)
             else:
-                table.add_row(key, "0", "-", "")
+                table.add_row(key, f"0/{len(known[key].languages)}", "-", "")
         table.add_row(f"{group} mean", "", _figure(summary.groups[group]), "", style="bold", end_section=True)
     table.add_row("overall mean", "", _figure(summary.overall), "", style="bold")
     if any(task.partial for task in summary.tasks.values()):

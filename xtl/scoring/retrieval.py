@@ -7,10 +7,12 @@ ids only. Tatoeba is plain accuracy: see `classification.py`.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from typing import TypeVar
 
 from xtl.scoring.counts import precision_recall_f1
 
 Pair = tuple[str, ...]  # (source id, English id); a malformed line of a file keeps its own number of cells
+Candidate = TypeVar("Candidate", bound=Pair)
 
 
 def pair_counts(gold: Iterable[Pair], predicted: Iterable[Pair]) -> list[tuple[str, int, int, int]]:
@@ -28,7 +30,7 @@ def pair_counts(gold: Iterable[Pair], predicted: Iterable[Pair]) -> list[tuple[s
     return [(source, correct, n_predicted, n_gold) for source, (correct, n_predicted, n_gold) in counts.items()]
 
 
-def best_threshold(candidates: Mapping[Pair, float], gold: Collection[Pair]) -> float:
+def best_threshold(candidates: Mapping[Candidate, float], gold: Collection[Candidate]) -> float:
     """The score from which taking candidates gives the best F1 on dev; 0.0 if no candidate is right.
 
     Candidates are taken from the highest score down (ties in their order); the first cut with the best F1 counts, and
@@ -48,6 +50,6 @@ def best_threshold(candidates: Mapping[Pair, float], gold: Collection[Pair]) -> 
     return threshold
 
 
-def extract(candidates: Mapping[Pair, float], threshold: float) -> list[Pair]:
+def extract(candidates: Mapping[Candidate, float], threshold: float) -> list[Candidate]:
     """The candidates that score at least `threshold`, in their order."""
     return [pair for pair, score in candidates.items() if score >= threshold]
