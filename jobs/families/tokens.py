@@ -7,6 +7,7 @@ name. A text is text: `</s>` or `[SEP]` inside it are spelled out, never turned 
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -53,12 +54,19 @@ class Frame:
         return dict(zip(distinct, self._call(distinct)["input_ids"], strict=True)) if distinct else {}
 
     def encode_spans(self, texts: Iterable[str]) -> dict[str, tuple[Ids, np.ndarray]]:
-        """As `encode`, with each piece's place in its text: (pieces, 2) int32, code points from and up to."""
+        """As `encode`, with each piece's place in its text: (pieces, 2) int32, code points from and up to.
+
+        The offsets that a tokenizer gives leave out what its normaliser merged into the character before (the accent of
+        a decomposed é, the later letters of a decomposed Hangul syllable); here they belong to that piece.
+        """
         distinct = list(dict.fromkeys(texts))
         if not distinct:
             return {}
         found = self._call(distinct, return_offsets_mapping=True)
-        spans = (np.asarray(s, dtype=np.int32).reshape(-1, 2) for s in found["offset_mapping"])
+        spans = (
+            _whole(text, np.asarray(offsets, dtype=np.int32).reshape(-1, 2))
+            for text, offsets in zip(distinct, found["offset_mapping"], strict=True)
+        )
         return dict(zip(distinct, zip(found["input_ids"], spans, strict=True), strict=True))
 
     def _call(self, texts: list[str], **more: Any) -> Any:
@@ -98,6 +106,19 @@ class Frame:
                 types += [position] * len(text)
                 types += mark_types
         return pieces, types if self._typed else None
+
+
+def _whole(text: str, spans: np.ndarray) -> np.ndarray:
+    """Ends moved over characters that no piece holds, unless they are white space or controls."""
+    if text.isascii():
+        return spans
+    following = np.append(spans[1:, 0], len(text))
+    for piece in np.flatnonzero(spans[:, 1] < following):
+        end = int(spans[piece, 1])
+        while end < following[piece] and unicodedata.category(text[end])[0] not in "ZC":
+            end += 1
+        spans[piece, 1] = end
+    return spans
 
 
 def _marks(tokenizer: PreTrainedTokenizerBase, *, pair: bool) -> list[tuple[Ids, list[int]]]:
