@@ -68,9 +68,11 @@ def names(task: Task | None) -> tuple[str, ...]:
 
 
 def resolve(grid: Grid, role: Role, task_key: str | None, arm: Arm | None = None) -> Resolved:
-    """What is in force for a task in that role; for a mixture as a whole, its optimiser alone (`task_key` None)."""
+    """What is in force for a task in that role. For a mixture (`arm` has several parts) the optimiser's values are those
+    of the whole (`task_key` None), and a task in it has only the others."""
     task = TASKS[task_key] if task_key else None
-    allowed = names(task)
+    mixed = task is not None and arm is not None and len(arm.parts) > 1
+    allowed = tuple(name for name in names(task) if not (mixed and name in OPTIMISER))
     found = {name: value for name, value in _published(task, role, grid.train.preset).items() if name in allowed}
     for where, override in _overrides(grid, role, (task_key, arm.spelling if arm else None)):
         for name, value in override.items():

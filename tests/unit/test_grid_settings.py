@@ -91,7 +91,8 @@ def test_a_mixture_is_optimised_as_a_whole(tmp_path: Path) -> None:
     whole = resolve(grid, "intermediate", None, grid.arms[3]).values
     assert (whole["epochs"], whole["batch"]) == (3, 4)
     assert "length" not in whole
-    assert resolve(grid, "intermediate", "mnli", grid.arms[3]).values["length"] == 64
+    assert resolve(grid, "intermediate", "mnli", grid.arms[3]).values == {"length": 64}
+    assert resolve(grid, "intermediate", "mnli", grid.arms[1]).values["epochs"] == 9
 
 
 def test_steps_and_epochs_exclude_each_other(tmp_path: Path) -> None:
