@@ -68,8 +68,8 @@ def names(task: Task | None) -> tuple[str, ...]:
 
 
 def resolve(grid: Grid, role: Role, task_key: str | None, arm: Arm | None = None) -> Resolved:
-    """What is in force for a task in that role. For a mixture (`arm` has several parts) the optimiser's values are those
-    of the whole (`task_key` None), and a task in it has only the others."""
+    """What is in force for a task in that role. For a mixture (`arm` with several parts) the optimiser's values are
+    those of the whole (`task_key` None), and a task in it has only the others."""
     task = TASKS[task_key] if task_key else None
     mixed = task is not None and arm is not None and len(arm.parts) > 1
     allowed = tuple(name for name in names(task) if not (mixed and name in OPTIMISER))
