@@ -72,7 +72,7 @@ def _without_pooler(config: Any) -> dict[str, Any]:
     """`add_pooling_layer=False` where the architecture knows it: no family here uses a pooler."""
     from transformers import MODEL_MAPPING
 
-    kind = MODEL_MAPPING.get(type(config), None)
+    kind: Any = MODEL_MAPPING.get(type(config), None)
     known = kind is not None and "add_pooling_layer" in inspect.signature(kind).parameters
     return {"add_pooling_layer": False} if known else {}
 

@@ -12,7 +12,8 @@ STARTED = time.time()
 
 from jobs import stop  # noqa: E402
 
-stop.install()
+if __name__ == "__main__":
+    stop.install()
 
 import argparse  # noqa: E402
 import logging  # noqa: E402
@@ -52,10 +53,13 @@ def main(arguments: list[str] | None = None) -> int:
     if options.work:
         Path(options.work).mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f"xtl-{options.key[:12]}-", dir=options.work))
-    _log_to(work / "log.txt")
+    handlers = _log_to(work / "log.txt")
     try:
         return _attempt(options.store, options.key, attempt, work)
     finally:
+        for handler in handlers:
+            log.removeHandler(handler)
+            handler.close()
         shutil.rmtree(work, ignore_errors=True)
 
 
@@ -147,12 +151,14 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _log_to(path: Path) -> None:
+def _log_to(path: Path) -> list[logging.Handler]:
     form = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
     log.setLevel(logging.INFO)
-    for handler in (logging.FileHandler(path, encoding="utf-8"), logging.StreamHandler(sys.stderr)):
+    handlers = [logging.FileHandler(path, encoding="utf-8"), logging.StreamHandler(sys.stderr)]
+    for handler in handlers:
         handler.setFormatter(form)
         log.addHandler(handler)
+    return handlers
 
 
 if __name__ == "__main__":
