@@ -55,7 +55,11 @@ class _Side:
 
 
 def nearest(src: NDArray[Any], tgt: NDArray[Any], *, device: torch.device | str = "cpu") -> NDArray[np.int64]:
-    """The index of each src vector's nearest tgt vector by cosine; of equally near ones the lowest. (n,) int64."""
+    """The index of each src vector's nearest tgt vector by cosine; of equally near ones the lowest. (n,) int64.
+
+    src and tgt: (n, size) and (m, size), float32 (anything else is converted). Raises ValueError for other shapes, for
+    no tgt vector, and for values that are not numbers.
+    """
     return _search(src, tgt, 1, device=device, backward=False)[0].indices[:, 0]
 
 
