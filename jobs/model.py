@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
@@ -22,7 +23,7 @@ transformers_logging.disable_progress_bar()
 
 #: What pretraining and fine-tuning put on top of an encoder: dropped when a model is fetched, and nothing else is.
 HEADS = ("lm_head.", "cls.", "predictions.", "mask_predictions.", "lm_predictions.", "classifier.", "qa_outputs.",
-         "score.", "pooler.", "discriminator_predictions.", "generator_predictions.")  # fmt: skip
+         "score.", "pooler.", "embeddings.position_ids", "discriminator_predictions.", "generator_predictions.")  # fmt: skip
 
 
 def load_encoder(folder: Path, *, drop_heads: bool = False) -> PreTrainedModel:
@@ -45,7 +46,7 @@ def load_encoder(folder: Path, *, drop_heads: bool = False) -> PreTrainedModel:
             output_loading_info=True,
             **_without_pooler(config),
         )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise ModelError(f"{folder.name}: not a model that transformers loads: {_first_line(error)}") from error
     _check_weights(folder, info, drop_heads=drop_heads)
     return model
