@@ -8,6 +8,7 @@ resumes, row counts are checked against the set's card, and a machine without ne
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
@@ -20,6 +21,7 @@ from xtl.tasks.base import Example, Form, HubSet, Listing
 from xtl.tasks.formats.files import Dropped, Row, Source
 from xtl.tasks.source import digest, hub_listings, published
 
+_CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 #: What of a model's repository is a model: nothing that would have to be unpickled.
 _MODEL_FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
 
@@ -58,20 +60,19 @@ def open_listing(
     return Listing(language=language, split=split, form=form, files=(), read=read, count=count, dropped=dropped)
 
 
-@cache
 def revision(name: str, pinned: str | None = None) -> str:
     """The commit of a data set that is read: the pinned one, else what its main branch is now."""
-    if _local(name):
-        return _local_revision(name)
+    if local := _local(name):
+        return _local_revision(local)
     return pinned or _head(name, "dataset")
 
 
-@cache
 def model_revision(name: str) -> str:
     """The commit that a model's main branch is now. Raises UserError, XtlError."""
     if "/" not in name:
         raise UserError(f"model {name!r}: a hub id is namespace/name, such as FacebookAI/xlm-roberta-base")
-    return _local_revision(name) if _local(name) else _head(name, "model")
+    local = _local(name)
+    return _local_revision(local) if local else _head(name, "model")
 
 
 def download_model(name: str, commit: str, folder: Path) -> Path:
@@ -95,7 +96,14 @@ def _rows(one: HubSet, commit: str) -> Iterator[Row]:
         raise MissingPackage("datasets", "jobs") from error
     datasets.disable_progress_bars()
     local = _local(one.id)
-    where: dict[str, Any] = {"split": one.split} if local else {"split": one.split, "revision": commit}
+    where: dict[str, Any] = {"split": one.split}
+    if local:
+        if (found := _local_revision(local)) != commit:
+            raise UserError(f"the files of {local} changed (sha256 {found[:12]}, planned {commit[:12]}): plan again")
+        # `datasets` knows local files by name and second alone; the digest keeps their cache entries apart.
+        where["cache_dir"] = str(Path(datasets.config.HF_DATASETS_CACHE) / f"xtl-{commit[:16]}")
+    else:
+        where["revision"] = commit
     if one.data_files:
         where["data_files"] = {one.split: one.data_files}
     with _Explained(one.id, "dataset"):
@@ -135,14 +143,14 @@ def _local(name: str) -> Path | None:
     return folder
 
 
-def _local_revision(name: str) -> str:
-    folder = _local(name)
-    assert folder is not None
+def _local_revision(folder: Path) -> str:
+    """The digest of its files stands for a commit."""
     hidden = {".git", ".cache"}
     files = [path for path in folder.rglob("*") if path.is_file() and not hidden & set(path.relative_to(folder).parts)]
     return digest(files, folder)
 
 
+@cache
 def _head(name: str, kind: str) -> str:
     """The commit of the main branch; without network, the one that the local cache has."""
     from huggingface_hub import HfApi, constants
@@ -177,6 +185,9 @@ class _Explained:
         while cause is not None and cause not in causes:
             causes.append(cause)
             cause = cause.__cause__ or cause.__context__
+        full = next((one for one in causes if isinstance(one, OSError) and one.errno in _CANNOT_WRITE), None)
+        if full is not None:
+            raise XtlError(f"{self._name}: the Hugging Face cache (HF_HOME): {full.strerror}") from error
         names = {base.__name__ for one in causes for base in type(one).__mro__}
         raise self._explained(names, str(error).strip().splitlines()) from error
 
@@ -184,7 +195,7 @@ class _Explained:
         said = text[0] if text else ""
         if "GatedRepoError" in names:
             return UserError(f"{self._name} is gated: accept its terms at {self._url} and set HF_TOKEN")
-        if "OfflineModeIsEnabled" in names:
+        if "OfflineModeIsEnabled" in names or "OfflineModeIsEnabled" in said:
             return UserError(
                 f"{self._name}: the hub is switched off (HF_HUB_OFFLINE) and the cache lacks it; unset that, or use a "
                 "folder of published files (`data:`)"

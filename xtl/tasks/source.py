@@ -77,9 +77,8 @@ def published(task: str, part: str) -> dict[tuple[str, str], int]:
     sizes = {"train": one.train_sizes, "dev": one.dev_sizes, "test": one.test_sizes}
     found: dict[tuple[str, str], int] = {}
     for language, split in hub_listings(task, part):
-        # A retrieval test set has sides; each is about as long as the published number.
-        size = sizes[split.partition(".")[0]].get(language, 0)
-        found[(language, split)] = size
+        # A retrieval set's number is that of a side; its gold pairs are fewer.
+        found[(language, split)] = sizes[split.partition(".")[0]].get(language, 0)
     return found
 
 
