@@ -40,13 +40,22 @@ _From = Annotated[str, typer.Option("--from", metavar="DIR", help="Folder (or s3
 
 @app.command()
 def show(
-    task: Annotated[str, typer.Argument(metavar="TASK[@LANG]", help="A data set, `xnli@de`; English if not said.")],
+    task: Annotated[
+        str, typer.Argument(metavar="TASK[@LANG]", help="A data set, as in `xnli@de`; English if no language is said.")
+    ],
     source: _From,
-    split: Annotated[str, typer.Option(help="train, dev or test; for retrieval test.de, test.en, dev.gold.")] = "dev",
-    output: Annotated[_Rows, typer.Option("-o", "--output", help="jsonl: the canonical bytes.")] = _Rows.table,
+    split: Annotated[
+        str, typer.Option(help="train, dev or test; of retrieval sets test.de, test.en or dev.gold.")
+    ] = "dev",
+    output: Annotated[
+        _Rows, typer.Option("-o", "--output", help="To read, or as jsonl: the canonical bytes.")
+    ] = _Rows.table,
     limit: Annotated[int | None, typer.Option(min=0, help="Stop after so many examples.")] = None,
 ) -> None:
-    """Print examples in canonical form. Example: xtl data show xnli@de --split dev --from data -o jsonl --limit 3"""
+    """Print examples in canonical form.
+
+    Example: xtl data show xnli@de --split dev --from data -o jsonl --limit 3
+    """
     folder = _folder(source)
     listing = _find(task, split, folder)
     examples = islice(listing.read(), limit)
@@ -64,9 +73,12 @@ def show(
 def ls(
     source: _From,
     tasks: Annotated[list[str] | None, typer.Argument(metavar="[TASK]...", help="Data sets; all if none.")] = None,
-    output: Annotated[_Overview, typer.Option("-o", "--output")] = _Overview.table,
+    output: Annotated[_Overview, typer.Option("-o", "--output", help="A table to read, or JSON.")] = _Overview.table,
 ) -> None:
-    """Count, and hash, every listing of a folder. Example: xtl data ls --from data -o json mnli qqp"""
+    """Count the examples and labels of every split that a folder holds, and hash them.
+
+    Example: xtl data ls --from data -o json mnli qqp
+    """
     from xtl.tasks import TASKS, get
     from xtl.tasks.canonical import summarise
 
