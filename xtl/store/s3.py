@@ -5,7 +5,7 @@ move in 8 MiB parts, eight at a time for the whole store, hashed in the pass tha
 near 100 MB however many and large they are. What may pass is tried again with growing pauses, a quarter of a minute on
 average and half a minute at most, then given up. No checksum headers are sent unless S3 demands them, since third-party
 stores refuse some; the manifest's sha256 stands in. boto3 is used through its two layers, botocore and s3transfer,
-since its own upload call cannot hash as it reads.
+since its own upload call cannot hash as it reads; why its downloads are not used is said in ranges.py.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from xtl.errors import Conflict, Corrupt, NotFound, StoreError, StoreRefused, Us
 from xtl.store import files
 from xtl.store.base import Blob, Entry
 from xtl.store.layout import check_name, check_prefix
+from xtl.store.ranges import Ranges
 from xtl.store.s3errors import Busy, explained, redact
 
 PART_BYTES = 8 << 20
@@ -44,18 +45,10 @@ class S3Store:
         self._client = _client(attempts, connect_seconds, read_seconds, self.url)
         self._where = f"{self.url} at {redact(self._client.meta.endpoint_url)}"
         self._transfers = _transfers(self._client)
+        self._ranges = Ranges(_PARTS_AT_ONCE, PART_BYTES)
 
     def get(self, name: str) -> tuple[bytes, str]:
-        from botocore.exceptions import IncompleteReadError, ReadTimeoutError, ResponseStreamingError
-
-        for attempt in range(self._attempts):  # botocore tries again until an answer begins, not until it ends
-            with explained(self._where, name):
-                answer = self._client.get_object(**self._at(name))
-                try:
-                    return answer["Body"].read(), _bare(answer["ETag"])
-                except (IncompleteReadError, ReadTimeoutError, ResponseStreamingError):
-                    _pause(attempt)
-        raise StoreError(f"{self._where}: the connection broke each time {name} was read: check the network")
+        return self._read(name)
 
     def head(self, name: str) -> Entry | None:
         try:
@@ -117,12 +110,34 @@ class S3Store:
             raise NotFound(f"{self._where} holds no {blob.name}")
         if entry.size != blob.size:
             raise Corrupt(f"{blob.name} holds {entry.size} bytes, not {blob.size}: truncated or replaced")
-        writer = _Writer(write)
-        at = self._at(blob.name)
-        with explained(self._where, blob.name):
-            if blob.size:  # an empty object has no first byte to ask for
-                self._transfers.download(at["Bucket"], at["Key"], writer).result()
-        writer.seen.compare(blob)
+
+        def fetch(start: int, stop: int) -> bytes:
+            data, _ = self._read(blob.name, Range=f"bytes={start}-{stop - 1}", IfMatch=f'"{entry.etag}"')
+            if len(data) != stop - start:
+                raise Corrupt(f"{blob.name} is cut short: {len(data)} bytes came where {stop - start} were asked for")
+            return data
+
+        seen = files.Tally()
+        try:
+            for data in self._ranges.read(fetch, entry.size):
+                seen.add(data)
+                write(data)
+        except Conflict:
+            raise Corrupt(f"{blob.name} was replaced while it was read") from None
+        seen.compare(blob)
+
+    def _read(self, name: str, **condition: str) -> tuple[bytes, str]:
+        """An object, or a range of one. botocore tries again until an answer begins; here, until it has come whole."""
+        from botocore.exceptions import IncompleteReadError, ReadTimeoutError, ResponseStreamingError
+
+        for attempt in range(self._attempts):
+            with explained(self._where, name):
+                answer = self._client.get_object(**self._at(name), **condition)
+                try:
+                    return answer["Body"].read(), _bare(answer["ETag"])
+                except (IncompleteReadError, ReadTimeoutError, ResponseStreamingError):
+                    _pause(attempt)
+        raise StoreError(f"{self._where}: the connection broke each time {name} was read: check the network")
 
     def _at(self, name: str) -> dict[str, str]:
         return {"Bucket": self._bucket, "Key": self._prefix + check_name(name)}
@@ -138,17 +153,6 @@ class _Reader:
         data = self._file.read(size)
         self.seen.add(data)
         return data
-
-
-class _Writer:
-    """Where s3transfer writes once, front to back: it puts parts in order when there is no `seek`."""
-
-    def __init__(self, write: Callable[[bytes], Any]) -> None:
-        self._write, self.seen = write, files.Tally()
-
-    def write(self, data: bytes) -> None:
-        self.seen.add(data)
-        self._write(data)
 
 
 def _client(attempts: int, connect_seconds: float, read_seconds: float, url: str) -> Any:
@@ -193,7 +197,6 @@ def _transfers(client: Any) -> Any:
         max_request_concurrency=_PARTS_AT_ONCE,
         max_submission_concurrency=_PARTS_AT_ONCE // 2,
         max_in_memory_upload_chunks=_PARTS_AT_ONCE,
-        max_in_memory_download_chunks=_PARTS_AT_ONCE,
     )
     return TransferManager(client, config)
 
