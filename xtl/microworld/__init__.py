@@ -1,0 +1,37 @@
+"""Demo data: a world of a few hundred words in six languages, written as the data sets of a study are published.
+
+For trying xtl out and for testing it against a known truth; nothing about real languages' transfer follows from it.
+Words are real, grammar is honest where it is used, and every label can be told from what single words mean: a model of
+two layers that starts from nothing learns that in seconds, and cannot learn to match words in that time.
+
+What is known by construction:
+
+- *What carries over.* `mlm@all` (a dictionary's lines, see `glossary`) ties the words of all languages to each other.
+  A model trained on it first knows in six languages what a target's English training then says about English words.
+- *What does not.* `csqa@de+es+fr+ru+sw`, the null arm, has answers that are drawn without looking at the questions (see
+  `choices`). So has, by definition, any intermediate trained with a learning rate of 0.
+
+Languages of XTREME that the world lacks have no files here, so its tasks are scored as partial. CCGbank, SNLI and ANLI
+are not imitated. The same seed and size give the same bytes in every process.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from xtl.microworld.sizes import Size
+
+#: The intermediate that carries over, and the one that cannot, as a grid spells them.
+CARRIES = "mlm@all"
+NULL = "csqa@de+es+fr+ru+sw"
+
+
+def write(folder: Path, *, seed: int = 1, size: Size | None = None) -> None:
+    """All data sets below `folder`, laid out as published files are. Files that are there are overwritten."""
+    from xtl.microworld import bitext, choices, glossary, nli, paraphrase, reading, tagging
+
+    for data_set in (nli, paraphrase, tagging, reading, choices, bitext, glossary):
+        data_set.write(folder, seed, size or Size())
+
+
+__all__ = ["CARRIES", "NULL", "Size", "write"]
