@@ -115,6 +115,7 @@ def test_spans_count_code_points_and_keep_repeats(tmp_path: Path) -> None:
         {"id": "q1", "question": "Q?"},
         {"id": "q1", "answers": []},
         {"id": "q1", "question": "Q?", "answers": [], "is_impossible": 1},
+        {"id": "q1", "question": "\ud800", "answers": []},
     ],
 )
 def test_a_question_that_is_malformed_is_named(tmp_path: Path, asked: dict) -> None:

@@ -112,8 +112,7 @@ def _find(name: str, split: str, folder: Path) -> Listing:
 
     key, at, language = name.partition("@")
     task = get(key)
-    if not at:
-        language = "en" if task.form != "sentence" else task.languages[0]
+    language = language if at else "en"
     listings = task.listings(folder)
     for listing in listings:
         if (listing.language, listing.split) == (language, split):

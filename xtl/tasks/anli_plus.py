@@ -88,5 +88,6 @@ TASK = Task(
     settings=presets.for_intermediate(),
     train_sizes={"en": 1_104_934},
     dev_sizes={"en": 9_815 + 10_000 + 3_200},
+    tokens=41,
     hub=_hub,
 )

@@ -96,5 +96,6 @@ TASK = Task(
         "bucc2018/LANG-en.dev.{LANG,en,gold} and its training set as bucc2018/LANG-en.test.{LANG,en,gold}. No hub has "
         "the sample set, which the mining threshold is chosen on"
     ),
+    tokens=24,
     hub=_hub,
 )

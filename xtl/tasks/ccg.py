@@ -56,6 +56,7 @@ TASK = Task(
     },
     settings=presets.for_intermediate(),
     train_sizes={"en": 38_015},  # sections 02-21, as remembered in FACTS: an estimate, not a figure to print
+    tokens=30,
     manual=(
         "CCGbank (LDC2005T13, https://catalog.ldc.upenn.edu/LDC2005T13, licensed): put its sections as files with a "
         "sentence a line, tokens word|POS|category, at ccg/NAME.train.stagged and ccg/NAME.dev.stagged"

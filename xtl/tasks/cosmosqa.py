@@ -76,5 +76,6 @@ TASK = Task(
     train_sizes={"en": 25_262},
     dev_sizes={"en": 2_985},
     test_sizes={"en": 6_963},
+    tokens=408,
     hub=_hub,
 )

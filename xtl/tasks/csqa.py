@@ -108,5 +108,6 @@ TASK = Task(
     train_sizes={"en": 9_741},
     dev_sizes={"en": 1_221},
     test_sizes={"en": 1_140},
+    tokens=107,
     hub=_hub,
 )

@@ -73,5 +73,6 @@ TASK = Task(
     train_sizes={"en": 39_905},
     dev_sizes={"en": 10_042},
     test_sizes={"en": 10_003},
+    tokens=337,
     hub=_hub,
 )

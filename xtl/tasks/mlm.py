@@ -34,5 +34,6 @@ TASK = Task(
         "train": "mlm/LANG.txt",
     },
     settings=presets.for_intermediate(),
+    tokens=100,
     manual="text of your own, in UTF-8, a passage a line: put it at mlm/LANG.txt (Wikipedia extracts, for one)",
 )

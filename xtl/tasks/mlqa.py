@@ -57,5 +57,6 @@ TASK = Task(
     train_sizes={"en": 87_599},
     dev_sizes={"en": 1_148, "es": 500, "de": 512, "ar": 517, "hi": 507, "vi": 511, "zh": 504},
     test_sizes=_TEST_SIZES,
+    tokens=240,
     hub=_hub,
 )

@@ -35,15 +35,11 @@ def files(folder: Path, bases: Sequence[str] = BASES) -> dict[str, str]:
 def agreed(rows: Iterable[Row], dropped: Dropped) -> Iterator[Example]:
     """Pairs with `pairID sentence1 sentence2 gold_label`, less those labelled `-`. SNLI has the same form."""
     for row in rows:
+        pair = {"id": row.id("pairID"), "text_a": row.text("sentence1"), "text_b": row.text("sentence2")}
         if row.cells.get("gold_label") == "-":
             dropped["label -"] += 1
-            continue
-        yield {
-            "id": row.id("pairID"),
-            "text_a": row.text("sentence1"),
-            "text_b": row.text("sentence2"),
-            "label": row.label("gold_label", WORDS),
-        }
+        else:
+            yield {**pair, "label": row.label("gold_label", WORDS)}
 
 
 def pairs(source: Source, dropped: Dropped) -> Iterator[Example]:
@@ -106,5 +102,6 @@ TASK = Task(
     train_sizes={"en": 392_702},
     dev_sizes={"en": 9_815},
     test_sizes={"en": 9_796},
+    tokens=41,
     hub=hub,
 )

@@ -98,5 +98,6 @@ TASK = Task(
     train_sizes={language: train for language, (train, _) in _SIZES.items()},
     dev_sizes={language: test for language, (_, test) in _SIZES.items()},
     test_sizes={language: test for language, (_, test) in _SIZES.items()},
+    tokens=13,
     hub=_hub,
 )

@@ -69,5 +69,6 @@ TASK = Task(
     train_sizes=dict.fromkeys(LANGUAGES, 49_401),
     dev_sizes=dict.fromkeys(LANGUAGES, 2_000),
     test_sizes=dict.fromkeys(LANGUAGES, 2_000),
+    tokens=50,
     hub=_hub,
 )

@@ -69,5 +69,6 @@ TASK = Task(
     train_sizes={"en": 363_846},
     dev_sizes={"en": 40_430},
     test_sizes={"en": 390_965},
+    tokens=31,
     hub=_hub,
 )

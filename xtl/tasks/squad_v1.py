@@ -52,5 +52,6 @@ TASK = Task(
     settings=presets.for_intermediate(384),
     train_sizes={"en": 87_599},
     dev_sizes={"en": 10_570},
+    tokens=210,
     hub=_hub,
 )

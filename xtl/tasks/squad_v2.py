@@ -52,5 +52,6 @@ TASK = Task(
     settings=presets.for_intermediate(384),
     train_sizes={"en": 130_319},
     dev_sizes={"en": 11_873},
+    tokens=200,
     hub=_hub,
 )

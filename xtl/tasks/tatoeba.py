@@ -92,5 +92,6 @@ TASK = Task(
     group="retrieval",
     intermediate=False,
     test_sizes={language: _FEWER.get(language, 1_000) for language in LANGUAGES},
+    tokens=10,
     hub=_hub,
 )

@@ -105,5 +105,6 @@ TASK = Task(
     # Published: 3,696 English of 49,881, and 5,077 test questions in all; what is not English is spread evenly.
     train_sizes={language: 3_696 if language == "en" else (49_881 - 3_696) // 8 for language in LANGUAGES},
     test_sizes=dict.fromkeys(LANGUAGES, 5_077 // 9),
+    tokens=160,
     hub=_hub,
 )

@@ -75,6 +75,7 @@ TASK = Task(
     settings=presets.for_target(epochs=10, xtreme_lr=2e-5, script="udpos"),
     train_sizes=_sizes(_TRAIN),
     test_sizes=_sizes(_TEST),
+    tokens=27,
     manual=(
         "Universal Dependencies 2.5 (ud-treebanks-v2.5.tgz, http://hdl.handle.net/11234/1-3105): put its UD_* folders "
         "into ud/. The hub's udpos sets split tokens otherwise and mix Ancient Greek, Classical Chinese, Swiss German, "

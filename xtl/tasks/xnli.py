@@ -106,5 +106,6 @@ TASK = Task(
     train_sizes=dict.fromkeys(LANGUAGES, 392_702),
     dev_sizes=dict.fromkeys(LANGUAGES, 2_490),
     test_sizes=dict.fromkeys(LANGUAGES, 5_010),
+    tokens=41,
     hub=_hub,
 )

@@ -52,5 +52,6 @@ TASK = Task(
     settings=presets.for_span_target(),
     train_sizes={"en": 87_599},
     test_sizes=dict.fromkeys(LANGUAGES, 1_190),
+    tokens=210,
     hub=_hub,
 )

@@ -101,8 +101,8 @@ def _heads(source: Source, number: int, head: str, deps: str) -> tuple[int, ...]
     found = [int(one) for one in _DEPS_HEAD.findall(deps)]
     if re.fullmatch("[0-9]+", head):
         found.append(int(head))
-    elif head != "_":
-        source.bad(number, f"HEAD is {head!r}, neither a word's number nor _")
+    elif head != "_" and not _EMPTY_NODE.fullmatch(head):
+        source.bad(number, f"HEAD is {head!r}, neither a node's number nor _")
     return tuple(found)
 
 

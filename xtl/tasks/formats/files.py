@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from xtl.errors import DataError, UserError
 
 _BOM = b"\xef\xbb\xbf"
+HALF_A_PAIR = "an escape \\ud800 to \\udfff without its other half is no character"
 #: Rows that CANON drops, by reason; complete once a reader is exhausted.
 Dropped = Counter[str]
 
@@ -35,7 +36,7 @@ class Source:
 
     def bad(self, where: int | str, what: str) -> NoReturn:
         """Raise DataError; characters that a terminal would act on are spelled out."""
-        raise DataError(self.name, where if isinstance(where, int) else _printable(where), _printable(what))
+        raise DataError(_printable(self.name), where if isinstance(where, int) else _printable(where), _printable(what))
 
     def raw_lines(self) -> Iterator[bytes]:
         """Lines as they are, LF included; the BOM dropped."""
@@ -171,6 +172,8 @@ def jsonl(source: Source, *, label: str | None = None) -> Iterator[Row]:
         value = _json(source, line, number)
         if not isinstance(value, dict):
             source.bad(number, f"not a JSON object: {_short(value)}")
+        if ("\\ud" in line or "\\uD" in line) and not encodable(value):
+            source.bad(number, HALF_A_PAIR)
         if label is not None:
             labelled = label in value if labelled is None else labelled
             if labelled != (label in value):
@@ -214,16 +217,13 @@ def _check_header(source: Source, line: int, header: list[str], needed: Collecti
 
 
 def _json(source: Source, text: str, line: int | None) -> Any:
-    """A JSON value that UTF-8 can carry. `line` None: the text is a whole file, and complaints find the line in it."""
+    """A JSON value. `line` None: the text is a whole file, and complaints find the line in it."""
     try:
         value = json.loads(text, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         source.bad(error.lineno if line is None else line, f"not JSON: {error.msg}, column {error.colno}")
     except (ValueError, RecursionError) as error:
         source.bad(line or 1, f"not JSON: {error}")
-    # json turns an escaped half of a surrogate pair into a string that no UTF-8 file can hold.
-    if ("\\ud" in text or "\\uD" in text) and not _encodable(value):
-        source.bad(line or 1, "an escape \\ud800 to \\udfff without its other half is no character")
     return value
 
 
@@ -231,7 +231,8 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number")
 
 
-def _encodable(value: Any) -> bool:
+def encodable(value: Any) -> bool:
+    """Whether UTF-8 can carry a JSON value: an escaped half of a surrogate pair becomes a string that it cannot."""
     try:
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from xtl.tasks.base import Example
-from xtl.tasks.formats.files import Dropped, Source, document
+from xtl.tasks.formats.files import HALF_A_PAIR, Dropped, Source, document, encodable
 
 
 def questions(source: Source) -> Iterator[Example]:
@@ -49,6 +49,8 @@ def _question(source: Source, asked: Any, context: str, where: str) -> Example:
     key = str(key)
     if not isinstance(asked.get("question"), str):
         source.bad(key, "question is missing or not text")
+    if not encodable([key, asked["question"], context, asked.get("answers")]):
+        source.bad(key, HALF_A_PAIR)
     impossible = asked.get("is_impossible", False)
     if not isinstance(impossible, bool):
         source.bad(key, f"is_impossible is {impossible!r}, neither true nor false")
