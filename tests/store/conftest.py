@@ -21,10 +21,10 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A stage's files: an empty one, one in a sub-folder, one with a name that needs quoting, one of two S3 parts."""
+    """A stage's files: an empty one, one in a sub-folder, one with a name that needs quoting, a larger one."""
     root = tmp_path / "stage"
     (root / "languages").mkdir(parents=True)
     (root / "empty.txt").write_bytes(b"")
     (root / "languages" / "größe +%20 中.tsv").write_bytes("a\tß\n".encode())
-    (root / "model.bin").write_bytes(bytes(range(256)) * (9 << 12))
+    (root / "model.bin").write_bytes(bytes(range(256)) * 400)
     return root

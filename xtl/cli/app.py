@@ -11,7 +11,7 @@ import sys
 import typer
 
 from xtl import __version__
-from xtl.cli import data, init, logs, plan, run, score, status
+from xtl.cli import data, doctor, gc, init, logs, plan, run, score, status
 from xtl.errors import UserError, XtlError
 
 app = typer.Typer(
@@ -37,6 +37,8 @@ def _root(version: bool = typer.Option(False, "--version", callback=_version, is
 app.command("init")(init.init)
 app.add_typer(data.app, name="data")
 app.command("plan")(plan.plan)
+app.command("doctor")(doctor.doctor)
+app.command("gc")(gc.gc)
 app.command("logs")(logs.logs)
 app.command("run")(run.run)
 app.command("status")(status.status)

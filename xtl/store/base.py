@@ -69,3 +69,16 @@ class Store(Protocol):
     def check(self, blob: Blob) -> None:
         """Read the object past its size and sha256 and keep nothing. Raises NotFound, Corrupt."""
         ...
+
+    def fetch(self, name: str, path: Path) -> Blob:
+        """Stream an object that no manifest promises to `path`, which appears whole or not at all; its size and sha256
+        as read. Raises NotFound."""
+        ...
+
+    def leftovers(self) -> Iterator[Entry]:
+        """What killed writers left behind and no listing shows: temporary files, unfinished uploads (`xtl gc`)."""
+        ...
+
+    def drop(self, leftover: Entry) -> None:
+        """Remove one of the leftovers."""
+        ...

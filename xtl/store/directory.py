@@ -89,15 +89,38 @@ class DirectoryStore:
         return counted.blob(name)
 
     def download(self, blob: Blob, path: Path) -> None:
-        with self._open(blob.name) as source, explained("write", path), temporary(path) as (file, temp):
-            _copy(source, file).compare(blob)
-            settle(file)
-            os.replace(temp, path)
-            settle_folder(path.parent)
+        self._fetch(blob.name, path, blob)
+
+    def fetch(self, name: str, path: Path) -> Blob:
+        return self._fetch(name, path, None)
 
     def check(self, blob: Blob) -> None:
         with self._open(blob.name) as source:
             tally(pieces(source)).compare(blob)
+
+    def leftovers(self) -> Iterator[Entry]:
+        for folder, _, names in os.walk(self.root):
+            for name in names:
+                path = Path(folder) / name
+                if name.startswith(OWN) and not _is_lock(path):
+                    with suppress(FileNotFoundError):
+                        yield _entry(path.relative_to(self.root).as_posix(), path.stat())
+
+    def drop(self, leftover: Entry) -> None:
+        path = self.root / leftover.name
+        with explained("delete", path):
+            path.unlink(missing_ok=True)
+            self._prune(path.parent)
+
+    def _fetch(self, name: str, path: Path, promised: Blob | None) -> Blob:
+        with self._open(name) as source, explained("write", path), temporary(path) as (file, temp):
+            seen = _copy(source, file)
+            if promised is not None:
+                seen.compare(promised)
+            settle(file)
+            os.replace(temp, path)
+            settle_folder(path.parent)
+        return seen.blob(name)
 
     def _path(self, name: str) -> Path:
         return self.root / check_name(name)
@@ -154,6 +177,11 @@ class DirectoryStore:
             except OSError:
                 return
             folder = folder.parent
+
+
+def _is_lock(path: Path) -> bool:
+    """Locks stay: to remove one while someone waits for it would let two through."""
+    return path.parent.name == f"{OWN}locks" or path.suffix == ".lock"
 
 
 def _copy(source: BinaryIO, target: BinaryIO) -> Tally:

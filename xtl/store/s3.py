@@ -15,7 +15,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -76,7 +76,8 @@ class S3Store:
         with explained(self._where, prefix):
             for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + check_prefix(prefix)):
                 for item in page.get("Contents", []):
-                    found.append(_entry(item["Key"][len(self._prefix) :], item["Size"], item))
+                    if not item["Key"].endswith("/"):  # what consoles leave where someone made a folder
+                        found.append(_entry(item["Key"][len(self._prefix) :], item["Size"], item))
         yield from sorted(found, key=lambda entry: entry.name.encode())  # not every store lists in S3's order
 
     def delete(self, name: str) -> None:
@@ -94,37 +95,58 @@ class S3Store:
         return reader.seen.blob(name)
 
     def download(self, blob: Blob, path: Path) -> None:
+        self._fetch(blob.name, path, blob)
+
+    def fetch(self, name: str, path: Path) -> Blob:
+        return self._fetch(name, path, None)
+
+    def check(self, blob: Blob) -> None:
+        self._stream(blob.name, blob, lambda _: None)
+
+    def leftovers(self) -> Iterator[Entry]:
+        pages = self._client.get_paginator("list_multipart_uploads")
+        with explained(self._where, "unfinished uploads"):
+            for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix):
+                for item in page.get("Uploads", []):
+                    name, begun = item["Key"][len(self._prefix) :], item["Initiated"].timestamp()
+                    yield Entry(name=name, size=0, etag=item["UploadId"], modified=begun)
+
+    def drop(self, leftover: Entry) -> None:
+        with explained(self._where, leftover.name), suppress(self._client.exceptions.NoSuchUpload):
+            self._client.abort_multipart_upload(**self._at(leftover.name), UploadId=leftover.etag)
+
+    def _fetch(self, name: str, path: Path, promised: Blob | None) -> Blob:
         with files.explained("write", path), files.temporary(path) as (file, temp):
-            self._stream(blob, file.write)
+            blob = self._stream(name, promised, file.write)
             files.settle(file)
             os.replace(temp, path)
             files.settle_folder(path.parent)
+        return blob
 
-    def check(self, blob: Blob) -> None:
-        self._stream(blob, len)
-
-    def _stream(self, blob: Blob, write: Callable[[bytes], Any]) -> None:
-        """The object's bytes to `write`, in order, compared with what `blob` promises."""
-        entry = self.head(blob.name)
+    def _stream(self, name: str, promised: Blob | None, write: Callable[[bytes], Any]) -> Blob:
+        """The object's bytes to `write`, in order, compared with what was promised of them."""
+        entry = self.head(name)
         if entry is None:
-            raise NotFound(f"{self._where} holds no {blob.name}")
-        if entry.size != blob.size:
-            raise Corrupt(f"{blob.name} holds {entry.size} bytes, not {blob.size}: truncated or replaced")
+            raise NotFound(f"{self._where} holds no {name}")
+        if promised is not None and entry.size != promised.size:
+            raise Corrupt(f"{name} holds {entry.size} bytes, not {promised.size}: truncated or replaced")
 
-        def fetch(start: int, stop: int) -> bytes:
-            data, _ = self._read(blob.name, Range=f"bytes={start}-{stop - 1}", IfMatch=f'"{entry.etag}"')
+        def get(start: int, stop: int) -> bytes:
+            data, _ = self._read(name, Range=f"bytes={start}-{stop - 1}", IfMatch=f'"{entry.etag}"')
             if len(data) != stop - start:
-                raise Corrupt(f"{blob.name} is cut short: {len(data)} bytes came where {stop - start} were asked for")
+                raise Corrupt(f"{name} is cut short: {len(data)} bytes came where {stop - start} were asked for")
             return data
 
         seen = files.Tally()
         try:
-            for data in self._ranges.read(fetch, entry.size):
+            for data in self._ranges.read(get, entry.size):
                 seen.add(data)
                 write(data)
         except Conflict:
-            raise Corrupt(f"{blob.name} was replaced while it was read") from None
-        seen.compare(blob)
+            raise Corrupt(f"{name} was replaced while it was read") from None
+        if promised is not None:
+            seen.compare(promised)
+        return seen.blob(name)
 
     def _read(self, name: str, **condition: str) -> tuple[bytes, str]:
         """An object, or a range of one. botocore tries again until an answer begins; here, until it has come whole."""
