@@ -42,6 +42,9 @@ def _data(context: Context) -> dict[str, Any]:
         with context.phase("reading"):
             summary = canonical.write_parquet(_stoppable(listing.read()), listing.form, path)
         log.info("%s %s %s: %d examples", task, listing.language, listing.split, summary["examples"])
+        if listing.dropped:
+            log.info("rows left out: %s", dict(listing.dropped))
+            summary = {**summary, "dropped": dict(listing.dropped)}
         metrics.setdefault(listing.language, {})[listing.split] = summary
     return {"metrics": {"listings": metrics}}
 

@@ -77,7 +77,8 @@ def make_encoder(
 ) -> XLMRobertaModel:
     """An untrained XLM-R without its pooling layer. The seed alone decides its weights; torch's generator stays put.
 
-    Attention has no dropout, which would cost most of a CPU's time here. Weights start at 1/sqrt(hidden), 0.125 at 64: XLM-R's 0.02, chosen for 768 and more, learns slowly in narrow layers.
+    Attention has no dropout, which would cost most of a CPU's time here. Weights start at 1/sqrt(hidden), 0.125 at 64:
+    XLM-R's 0.02, chosen for 768 and more, learns slowly in narrow layers.
     """
     config = XLMRobertaConfig(
         vocab_size=len(tokenizer),

@@ -198,3 +198,20 @@ def _write(chunks: Iterable[bytes] | Iterator[bytes]) -> None:
     except BrokenPipeError:
         # Python flushes stdout once more at exit: give it something that takes the bytes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write; files there are overwritten.")],
+) -> None:
+    """Write the data of `grids/demo.yaml`: a made-up world in six languages, in the published formats.
+
+    Example: xtl data demo demo-study/data
+    """
+    from xtl.microworld import write
+
+    try:
+        write(folder)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written: {error.strerror}") from None
+    print(f"Demo data written to {folder}; `xtl data ls --from {folder}` lists them.")
