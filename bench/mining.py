@@ -3,8 +3,8 @@
     python bench/mining.py [--sentences 20000] [--size 256]
 
 The peer is faiss's flat index where faiss-cpu is installed (what XTREME's script uses), else numpy: products over tiles
-and argpartition. Both run in this process, twice in turn, on all cores or OMP_NUM_THREADS of them; the ratio is of the best
-times. How many neighbours agree is printed too: where they differ, the peer's float32 rounding decided a near tie.
+and argpartition. Both run in this process, twice in turn, on all cores or OMP_NUM_THREADS of them; the ratio is of the
+best times. How many neighbours agree is printed too: where they differ, the peer's float32 rounding decided a near tie.
 """
 
 from __future__ import annotations
