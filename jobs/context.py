@@ -25,7 +25,7 @@ HEARTBEAT_SECONDS = 5.0
 
 
 class Heartbeat:
-    """Writes progress/<key>.json and the log every few seconds until closed. A store that is slow or away for a while
+    """Writes the log and progress/<key>.json every few seconds until closed. A store that is slow or away for a while
     costs a beat, never the stage."""
 
     def __init__(self, store: Store, key: str, attempt: str, log_file: Path) -> None:
@@ -43,15 +43,15 @@ class Heartbeat:
             self._body = {"state": state, **figures}
 
     def beat(self) -> None:
+        """The log first: whoever reads in a beat that the attempt ended finds its log whole."""
         with self._lock:
             body = {"key": self._key, "attempt": self._attempt, "at": time.time(), **self._body}
         try:
-            commit.put_json(self._store, layout.progress_name(self._key), body)
             if self._log_file.exists() and (size := self._log_file.stat().st_size) != self._uploaded:
-                name = f"{layout.attempt_prefix(self._key, self._attempt)}log.txt"
-                self._store.put(name, self._log_file.read_bytes())
+                self._store.put(layout.log_name(self._key, self._attempt), self._log_file.read_bytes())
                 self._uploaded = size
-        except StoreError as error:
+            commit.put_json(self._store, layout.progress_name(self._key), body)
+        except (StoreError, OSError) as error:
             log.warning("heartbeat not written: %s", error)
 
     def _run(self) -> None:
@@ -61,10 +61,12 @@ class Heartbeat:
             if parent and os.getppid() != int(parent):
                 stop.ask()  # the `xtl run` that started this process was killed: save and end
 
-    def close(self) -> None:
-        """Stop the thread and write the last of the log."""
+    def close(self, ended: str) -> None:
+        """Stop the thread, and write the last of the log and how the attempt `ended`: committed, stopped or failed."""
         self._done.set()
         self._thread.join()
+        with self._lock:
+            self._body = {**self._body, "state": ended, "ended": True}
         self.beat()
 
 

@@ -30,13 +30,16 @@ from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
 from jobs.context import Context, Heartbeat, log  # noqa: E402
-from xtl.errors import EXIT_COMMITTED, EXIT_RETRY, StoreError, UserError, XtlError  # noqa: E402
+from xtl.errors import EXIT_COMMITTED, EXIT_RETRY, EXIT_STOPPED, Stopped, StoreError, UserError, XtlError  # noqa: E402
 from xtl.keys import parent_keys, stage_key  # noqa: E402
 from xtl.store import commit, layout, open_store, resume  # noqa: E402
 from xtl.store.base import Store  # noqa: E402
 
 #: Which module runs a kind; each has `run(context) -> dict`, the manifest's body.
 KINDS = {"fetch": "jobs.fetch", "intermediate": "jobs.intermediate", "target": "jobs.target", "reduce": "jobs.reduce"}
+
+#: What the last heartbeat says of an attempt that ended so; of any other, that it failed.
+ENDED = {EXIT_COMMITTED: "committed", EXIT_STOPPED: "stopped"}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -50,10 +53,14 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.store or not options.key:
         parser.error("--store and --key are needed")
     attempt = options.attempt or uuid.uuid4().hex
-    if options.work:
-        Path(options.work).mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f"xtl-{options.key[:12]}-", dir=options.work))
-    handlers = _log_to(work / "log.txt")
+    try:
+        if options.work:
+            Path(options.work).mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f"xtl-{options.key[:12]}-", dir=options.work))
+        handlers = _log_to(work / "log.txt")
+    except OSError as error:
+        print(f"cannot write to the scratch folder: {error}", file=sys.stderr)
+        return EXIT_RETRY
     try:
         return _attempt(options.store, options.key, attempt, work)
     finally:
@@ -64,25 +71,26 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _attempt(url: str, key: str, attempt: str, work: Path) -> int:
-    heartbeat = None
+    heartbeat, status = None, EXIT_RETRY
     try:
         store = open_store(url)
         heartbeat = Heartbeat(store, key, attempt, work / "log.txt")
         _run(store, key, attempt, work, heartbeat)
-        return EXIT_COMMITTED
+        status = EXIT_COMMITTED
+    except Stopped as error:
+        log.info("%s", error)
+        status = error.pod_status
     except XtlError as error:
-        log.error("%s: %s", type(error).__name__, error)
-        return error.pod_status
+        log.error("%s", error)
+        status = error.pod_status
     except OSError as error:
-        log.error("%s (will be tried again)", error)
+        log.error("%s", error)
         log.debug("%s", traceback.format_exc())
-        return EXIT_RETRY
     except Exception:
-        log.error("unexpected error (will be tried again)\n%s", traceback.format_exc())
-        return EXIT_RETRY
-    finally:
-        if heartbeat:
-            heartbeat.close()
+        log.error("unexpected error\n%s", traceback.format_exc())
+    if heartbeat:
+        heartbeat.close(ENDED.get(status, "failed"))
+    return status
 
 
 def _run(store: Store, key: str, attempt: str, work: Path, heartbeat: Heartbeat) -> None:
@@ -102,7 +110,8 @@ def _run(store: Store, key: str, attempt: str, work: Path, heartbeat: Heartbeat)
     log.info("stage %s: %s", key[:12], spec["kind"])
     stop.check()
     body = import_module(KINDS[spec["kind"]]).run(context)
-    if body is None:  # a reduce stage over a part of its rows writes its report and commits nothing
+    if body is None:
+        log.info("a partial report is written; rows are missing, so nothing is committed")
         return
     heartbeat.say("committing")
     committed = commit.commit(store, key, attempt, out, _body(context, body))
@@ -154,7 +163,7 @@ def _processor() -> str:
 def _log_to(path: Path) -> list[logging.Handler]:
     form = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
     log.setLevel(logging.INFO)
-    handlers = [logging.FileHandler(path, encoding="utf-8"), logging.StreamHandler(sys.stderr)]
+    handlers: list[logging.Handler] = [logging.FileHandler(path, encoding="utf-8"), logging.StreamHandler(sys.stderr)]
     for handler in handlers:
         handler.setFormatter(form)
         log.addHandler(handler)

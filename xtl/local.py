@@ -2,34 +2,32 @@
 
 The loop is level-based: it looks at the store, starts what can start, and waits. Nothing is remembered between runs, so
 running the same command again is resuming. Two runs of one grid on one store share the work by claims. A stage that
-fails does not stop the others; its descendants are skipped with the reason.
+fails does not stop the others; its descendants are skipped with the reason. A store that is away for a while is waited
+for; the stages that run meanwhile go on.
 """
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import time
-import uuid
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from xtl.errors import EXIT_NEVER, EXIT_STOPPED, StoreError
+from xtl.errors import EXIT_COMMITTED, EXIT_NEVER, EXIT_STOPPED, StoreError
 from xtl.plan import Plan, Stage
+from xtl.process import StageProcess
 from xtl.store import commit, layout
 from xtl.store.base import Store
-from xtl.store.claims import Claim, Claims
+from xtl.store.claims import Claims
+from xtl.store.parallel import each
 
 State = Literal["waiting", "done", "running", "elsewhere", "failed", "skipped", "stopped"]
 
 #: A stage that ends for no reason of its own (killed, out of memory, a store that went away) is tried once more.
 TRIES = 2
+#: So often in a row the store may fail, with growing pauses, before a run that has nothing else to do gives up.
+MISSES = 5
 POLL_SECONDS = 0.2
-#: How long a stopping stage has to save its state before it is killed, as a pod has (terminationGracePeriodSeconds).
-GRACE_SECONDS = 120.0
 
 
 class Watcher(Protocol):
@@ -37,20 +35,14 @@ class Watcher(Protocol):
 
     def changed(self, stage: Stage, state: State, reason: str) -> None: ...
 
+    def say(self, text: str) -> None: ...
+
     def tick(self, run: Run) -> None: ...
 
 
-@dataclass(kw_only=True)
-class _Process:
-    stage: Stage
-    attempt: str
-    popen: subprocess.Popen[bytes]
-    claim: Claim
-    log: Path
-
-
 class Run:
-    """One `xtl run`. `states` and `reasons` are by stage key; `work` holds scratch folders and logs."""
+    """One `xtl run`. `states` and `reasons` are by stage key; `work` holds scratch folders and logs. `stopping` counts
+    the signals that asked it to end."""
 
     def __init__(self, plan: Plan, store: Store, work: Path, watcher: Watcher, *, parallel: int) -> None:
         self.plan, self.store, self.work, self.watcher, self.parallel = plan, store, work, watcher, parallel
@@ -58,60 +50,82 @@ class Run:
         self.reasons: dict[str, str] = {}
         self.logs: dict[str, Path] = {}
         self.tries: dict[str, int] = {}
-        self.running: dict[str, _Process] = {}
+        self.running: dict[str, StageProcess] = {}
         self.stopping = 0
-        self.claims = Claims(store)
+        self._said_stopping = 0
+        self._misses, self._not_before = 0, 0.0  # of the store; see _missed
+        self._claims = Claims(store)
         self._elsewhere: dict[str, float] = {}
 
     def execute(self) -> bool:
         """Run to the end; True if every stage is done. SIGINT and SIGTERM stop gracefully: stages save their state;
-        a second one kills them."""
+        a second one kills them. Raises StoreError where the store stays away."""
         before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             self._look()
-            while self._advance():
+            while self._round():
                 self.watcher.tick(self)
                 time.sleep(POLL_SECONDS)
         finally:
             for process in self.running.values():
-                process.popen.kill()
-                process.claim.release()
+                process.kill()
+                process.close()
             for number, handler in before.items():
                 signal.signal(number, handler)
         return all(state == "done" for state in self.states.values())
 
     def _look(self) -> None:
-        """What is done already: its manifest is there and its files have the sizes promised."""
-        committed = commit.manifests(self.store) & set(self.plan.stages)
-        for key in self.plan.stages:
-            self.store.delete(layout.failed_name(key)) if key not in committed else None
-        for key, stage in self.plan.stages.items():
-            if key in committed and self._whole(stage):
+        """What is done already: its manifest is there and its files have the sizes promised. Notes of earlier failures
+        are removed: their stages are tried anew."""
+        noted = {layout.key_of(entry.name): entry.name for entry in self.store.list(layout.FAILED)}
+        each(self.store.delete, [name for key, name in noted.items() if key in self.plan.stages])
+        committed = commit.manifests(self.store)
+        found = [stage for key, stage in self.plan.stages.items() if key in committed]
+        for stage, problem in zip(found, each(self._problem, found), strict=True):
+            if problem is None:
                 self._set(stage, "done")
+            else:
+                self._set(stage, "waiting", f"will run again: {problem}")
+                commit.discard(self.store, stage.key)
+        done = sum(state == "done" for state in self.states.values())
+        if 0 < done < len(self.states):
+            self.watcher.say(f"{done} of {len(self.states)} stages are done already")
 
-    def _whole(self, stage: Stage) -> bool:
+    def _problem(self, stage: Stage) -> str | None:
         manifest = commit.read_manifest(self.store, stage.key)
         problems = commit.verify(self.store, manifest, hashes=False) if manifest else ["its manifest is gone"]
-        if problems and manifest:
-            self.watcher.changed(stage, "waiting", f"will run again: {problems[0]}")
-            commit.discard(self.store, stage.key)
-        return not problems
+        return problems[0] if problems else None
 
-    def _advance(self) -> bool:
-        """One round: reap, skip, start. False when there is nothing left to wait for."""
-        for process in list(self.running.values()):
-            self._reap(process)
+    def _round(self) -> bool:
+        """Reap, skip, start. False when there is nothing left to wait for."""
+        try:
+            for process in list(self.running.values()):
+                self._reap(process)
+            self._skip_hopeless()
+            if self.stopping:
+                self._tell_stopping()
+            elif time.monotonic() >= self._not_before:
+                self._start_ready()
+        except StoreError as error:
+            self._missed(error)
+        left = any(state in ("waiting", "elsewhere") for state in self.states.values())
+        return bool(self.running) or (left and not self.stopping)
+
+    def _missed(self, error: StoreError) -> None:
+        """The store failed: later again, unless it has done so for long and nothing runs."""
+        self._misses += 1
+        if self._misses > MISSES and not self.running:
+            raise error
+        self._not_before = time.monotonic() + 2.0**self._misses
+        if self._misses == 1:
+            self.watcher.say(f"{error}. Trying again")
+
+    def _start_ready(self) -> None:
         for key, stage in self.plan.stages.items():
-            if self.states[key] == "waiting" and key != self.plan.reduce:
-                self._skip_if_hopeless(stage)
-        if not self.stopping:
-            for key, stage in self.plan.stages.items():
-                open_ = self.states[key] in ("waiting", "elsewhere") and len(self.running) < self.parallel
-                if open_ and self._ready(stage):
-                    self._start(stage)
-        return bool(self.running) or (
-            not self.stopping and any(state in ("waiting", "elsewhere") for state in self.states.values())
-        )
+            if len(self.running) >= self.parallel:
+                return
+            if self.states[key] in ("waiting", "elsewhere") and self._ready(stage):
+                self._start(stage)
 
     def _ready(self, stage: Stage) -> bool:
         states = [self.states[parent] for parent in stage.parents]
@@ -119,17 +133,20 @@ class Run:
             return all(state in ("done", "failed", "skipped") for state in states)
         return all(state == "done" for state in states)
 
-    def _skip_if_hopeless(self, stage: Stage) -> None:
-        for parent in stage.parents:
-            if self.states[parent] in ("failed", "skipped"):
-                self._set(stage, "skipped", f"needs {self.plan.stages[parent].title}, which {self.states[parent]}")
-                return
+    def _skip_hopeless(self) -> None:
+        for key, stage in self.plan.stages.items():
+            if self.states[key] != "waiting" or key == self.plan.reduce:
+                continue
+            bad = next((x for x in stage.parents if self.states[x] in ("failed", "skipped")), None)
+            if bad is not None:
+                what = "failed" if self.states[bad] == "failed" else "was skipped"
+                self._set(stage, "skipped", f"needs {self.plan.stages[bad].title}, which {what}")
 
     def _start(self, stage: Stage) -> None:
         now = time.monotonic()
         if now < self._elsewhere.get(stage.key, 0.0):
             return
-        claim = self.claims.take(stage.key)
+        claim = self._claims.take(stage.key)
         if claim is None:
             self._elsewhere[stage.key] = now + 1.0
             if commit.read_manifest(self.store, stage.key):
@@ -137,109 +154,103 @@ class Run:
             elif self.states[stage.key] != "elsewhere":
                 self._set(stage, "elsewhere", "another `xtl run` is at it")
             return
-        if commit.read_manifest(self.store, stage.key):  # committed by another run since we looked
+        try:
+            if self._settled_elsewhere(stage):
+                claim.release()
+                return
+            if stage.kind == "fetch":  # where a fetch reads from may have moved since its spec was written
+                _put_spec(self.store, stage)
+            self.running[stage.key] = StageProcess(stage, self.store.url, self.work, claim)
+        except BaseException:
             claim.release()
-            self._set(stage, "done", "by another run")
-            return
-        self._spawn(stage, claim)
-
-    def _spawn(self, stage: Stage, claim: Claim) -> None:
-        attempt = uuid.uuid4().hex[:12]
-        log = self.work / "logs" / f"{stage.key[:12]}-{attempt}.txt"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        threads = str(stage.spec.get("threads", 1))
-        environment = {
-            **os.environ,
-            "OMP_NUM_THREADS": threads,
-            "MKL_NUM_THREADS": threads,
-            "TOKENIZERS_PARALLELISM": "false",
-            "XTL_PARENT": str(os.getpid()),
-        }
-        command = [sys.executable, "-m", "jobs.stage", "--store", self.store.url, "--key", stage.key]
-        command += ["--attempt", attempt, "--work", str(self.work / "scratch")]
-        with log.open("wb") as output:
-            # Its own session: a terminal's Ctrl-C reaches this process alone, which then stops its stages in order.
-            popen = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                start_new_session=True,
-                pass_fds=claim.inherit,
-            )
-        self.logs[stage.key] = log
+            raise
+        self._misses = 0
+        self.logs[stage.key] = self.running[stage.key].log
         self.tries[stage.key] = self.tries.get(stage.key, 0) + 1
-        self.running[stage.key] = _Process(stage=stage, attempt=attempt, popen=popen, claim=claim, log=log)
         self._set(stage, "running")
 
-    def _reap(self, process: _Process) -> None:
-        status = process.popen.poll()
+    def _settled_elsewhere(self, stage: Stage) -> bool:
+        """Another run has ended the stage, one way or the other, since we looked."""
+        if commit.read_manifest(self.store, stage.key):
+            self._set(stage, "done", "by another run")
+            return True
+        note = commit.get_json(self.store, layout.failed_name(stage.key))
+        if note:
+            self._set(stage, "failed", f"in another run: {note.get('reason', '')}")
+        return note is not None
+
+    def _reap(self, process: StageProcess) -> None:
+        status = process.poll()
         if status is None:
             if process.claim.lost:
-                process.popen.terminate()  # another run has taken the stage over: this one hung for too long
+                process.stop()  # another run has taken the stage over: this one hung for too long
             return
-        stage = process.stage
-        del self.running[stage.key]
-        process.claim.release()
-        if status == 0:
+        self._judge(process.stage, status, process)  # raises where the store is away: judged again in the next round
+        del self.running[process.stage.key]
+        process.close()
+
+    def _judge(self, stage: Stage, status: int, process: StageProcess) -> None:
+        if status == EXIT_COMMITTED:
             partial = stage.key == self.plan.reduce and not commit.read_manifest(self.store, stage.key)
-            self._set(
-                stage, "skipped" if partial else "done", "a partial report: not every row is done" if partial else ""
-            )
-        elif status == EXIT_STOPPED or self.stopping:
-            self._set(stage, "stopped", "its state is saved" if status == EXIT_STOPPED else f"ended with {status}")
-        elif status != EXIT_NEVER and self.tries[stage.key] < TRIES:
-            self._again(stage, status)
+            state: State = "skipped" if partial else "done"
+            self._set(stage, state, "a partial report: not every row is done" if partial else "")
+        elif status == EXIT_NEVER:
+            self._fail(stage, status, process)
+        elif self.stopping:
+            saved = "it goes on from its last saved state" if status == EXIT_STOPPED else process.reason(status)
+            self._set(stage, "stopped", saved)
+        elif status == EXIT_STOPPED:  # by someone else, or since its claim was lost: a disruption, not a failure
+            self._set(stage, "waiting", "it was told to stop; it goes on from its last saved state")
+        elif self.tries[stage.key] < TRIES:
+            self._again(stage, process.reason(status))
         else:
             self._fail(stage, status, process)
 
-    def _again(self, stage: Stage, status: int) -> None:
+    def _again(self, stage: Stage, reason: str) -> None:
         """To waiting; so are parents whose manifests the stage found broken and removed."""
-        for parent in stage.parents:
-            if self.states[parent] == "done" and commit.read_manifest(self.store, parent) is None:
-                self._set(self.plan.stages[parent], "waiting", "its files are damaged; it runs again")
-        self._set(stage, "waiting", f"ended with {status}; it is tried once more")
+        done = [parent for parent in stage.parents if self.states[parent] == "done"]
+        for parent in [key for key in done if commit.read_manifest(self.store, key) is None]:
+            self._set(self.plan.stages[parent], "waiting", "its files are damaged; it runs again")
+        self._set(stage, "waiting", f"{reason}; it is tried once more")
 
-    def _fail(self, stage: Stage, status: int, process: _Process) -> None:
-        reason = _last_error(process.log) or f"ended with {status}"
+    def _fail(self, stage: Stage, status: int, process: StageProcess) -> None:
+        reason = process.reason(status)
         self._set(stage, "failed", reason)
         body = {"key": stage.key, "attempt": process.attempt, "status": status, "reason": reason, "at": time.time()}
         try:
             commit.put_json(self.store, layout.failed_name(stage.key), body)
         except StoreError as error:
-            self.watcher.changed(stage, "failed", f"and the store did not take the note of it: {error}")
+            self.watcher.say(f"The store did not take the note that {stage.title} failed: {error}")
 
     def _set(self, stage: Stage, state: State, reason: str = "") -> None:
         self.states[stage.key] = state
         self.reasons[stage.key] = reason
         self.watcher.changed(stage, state, reason)
 
+    def _tell_stopping(self) -> None:
+        if self._said_stopping < self.stopping and self.running:
+            self._said_stopping = self.stopping
+            ways = "stages save their state and end; once more kills them" if self.stopping == 1 else "killing stages"
+            self.watcher.say(f"Stopping: {ways}")
+        self._signal_all()
+
+    def _signal_all(self) -> None:
+        for process in self.running.values():
+            process.kill() if self.stopping > 1 else process.stop()
+
     def _stop(self, number: int, frame: object) -> None:
         self.stopping += 1
-        for process in self.running.values():
-            if self.stopping > 1:
-                process.popen.kill()
-            else:
-                process.popen.terminate()
+        self._signal_all()
 
 
 def prepare(plan: Plan, store: Store) -> None:
-    """Write the specs that the store does not hold yet: a stage process reads its own."""
-    known = {entry.name for entry in store.list(layout.STAGES) if entry.name.endswith("/stage.json")}
-    for stage in plan.stages.values():
-        name = layout.spec_name(stage.key)
-        body = {"spec": stage.spec, "where": stage.where, "title": stage.title, "labels": stage.labels}
-        if name not in known or stage.kind == "fetch":  # where a fetch reads from may have moved
-            commit.put_json(store, name, body)
+    """Write the specs of what is left to do and has none in the store yet: a stage process reads its own."""
+    left = plan.stages.keys() - commit.manifests(store)
+    known = {entry.name for entry in store.list(layout.STAGES) if entry.name.endswith("/stage.json")} if left else set()
+    new = [plan.stages[key] for key in left if layout.spec_name(key) not in known]
+    each(lambda stage: _put_spec(store, stage), new)
 
 
-def _last_error(log: Path) -> str:
-    """The last error that the stage logged, without its time stamp, or else the log's last line."""
-    try:
-        text = log.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return ""
-    if " ERROR " in text:
-        return text.rsplit(" ERROR ", 1)[1]
-    return text.rsplit("\n", 1)[-1]
+def _put_spec(store: Store, stage: Stage) -> None:
+    body = {"spec": stage.spec, "where": stage.where, "title": stage.title, "labels": stage.labels}
+    commit.put_json(store, layout.spec_name(stage.key), body)

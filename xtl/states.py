@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-State = Literal["done", "running", "silent", "failed", "skipped", "ready", "waiting"]
+State = Literal["done", "running", "silent", "stopped", "failed", "skipped", "ready", "waiting"]
 
 #: A running stage beats every few seconds; after this long without, it is taken for dead.
 SILENT_SECONDS = 60.0
@@ -40,7 +40,7 @@ def states(
     found: dict[str, StageState] = {}
     for key, stage in stages.items():
         state, reason = _state(key, stage, found, done, failed, progress, now)
-        beat = progress.get(key, {}) if state in ("running", "silent") else {}
+        beat = progress.get(key, {}) if state in ("running", "silent", "stopped") else {}
         found[key] = StageState(
             key=key, title=stage["title"], kind=stage["kind"], state=state, reason=reason, progress=beat
         )
@@ -60,17 +60,30 @@ def _state(
         return "done", ""
     if key in failed:
         return "failed", str(failed[key].get("reason", ""))
-    if key in progress:
-        age = now - float(progress[key].get("at", 0.0))
+    beat = progress.get(key, {})
+    if beat and not beat.get("ended"):
+        age = now - float(beat.get("at", 0.0))
         if age <= SILENT_SECONDS:
-            return "running", str(progress[key].get("state", ""))
-        return "silent", f"no heartbeat for {age / 60:.0f} minutes: killed, or cut off; the same run goes on from there"
+            return "running", str(beat.get("state", ""))
+        return "silent", f"no heartbeat for {_minutes(age)}: killed, or cut off; `xtl run` goes on from its saved state"
     parents = [found[parent] for parent in stage["parents"]]
     broken = next((x for x in parents if x.state in ("failed", "skipped")), None)
     if broken and stage["kind"] != "reduce":
-        return "skipped", f"needs {broken.title}, which {broken.state}"
+        return "skipped", f"needs {broken.title}, which {'failed' if broken.state == 'failed' else 'was skipped'}"
     open_ = [x for x in parents if x.state not in ("done", "failed", "skipped")]
     if open_:
         more = f" and {len(open_) - 1} more" if len(open_) > 1 else ""
         return "waiting", f"for {open_[0].title}{more}"
+    if broken:
+        count = sum(x.state != "done" for x in parents)
+        return "waiting", f"for {count} of {len(parents)} results that failed or were skipped; its report is partial"
+    if beat.get("state") == "stopped":
+        return "stopped", "`xtl run` goes on from its last saved state"
+    if beat.get("state") == "failed":
+        return "ready", "its last attempt failed (`xtl logs` says why); `xtl run` tries again"
     return "ready", "nothing stands in its way: `xtl run` starts it"
+
+
+def _minutes(seconds: float) -> str:
+    whole = max(1, round(seconds / 60))
+    return f"{whole} minute{'s' if whole > 1 else ''}"

@@ -6,12 +6,14 @@ so that `xtl --help` stays quick.
 
 from __future__ import annotations
 
+import io
 import sys
 
 import typer
 
 from xtl import __version__
 from xtl.cli import data, doctor, gc, init, logs, plan, run, score, status
+from xtl.cli.common import plain
 from xtl.errors import UserError, XtlError
 
 app = typer.Typer(
@@ -46,12 +48,16 @@ app.command("score")(score.score)
 
 
 def main() -> None:
-    """Entry point. XtlError becomes one message and its exit status; anything else is a bug and keeps its traceback."""
+    """Entry point. XtlError becomes one message and its exit status; anything else is a bug and keeps its traceback.
+    What a terminal would obey, or cannot show, is spelled out."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except XtlError as error:
         prefix = "error: " if isinstance(error, UserError) else "failed: "
-        print(f"{prefix}{error}", file=sys.stderr)
+        print(plain(f"{prefix}{error}"), file=sys.stderr)
         sys.exit(error.status)
 
 

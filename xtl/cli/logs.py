@@ -11,6 +11,8 @@ from xtl.cli.common import GridFile, StoreUrl
 if TYPE_CHECKING:
     from xtl.store.base import Store
 
+FOLLOW_SECONDS = 1.0
+
 
 def logs(
     grid_file: GridFile,
@@ -45,24 +47,37 @@ def _find(store: Store, grid: str, wanted: str) -> str:
 
 
 def _print(store: Store, key: str, follow: bool) -> None:
+    """The newest attempt's log; with `follow`, what is added to it and the logs of later attempts, until one commits,
+    fails for good or is stopped."""
     import time
 
     from xtl.cli.common import plain
     from xtl.errors import UserError
-    from xtl.store import commit, layout
 
-    shown = 0
+    shown, last = 0, None
     while True:
+        ended = not follow or _ended(store, key)  # asked before the log is read, so that its end is not missed
         name = _newest(store, key)
-        ended = not follow or commit.read_manifest(store, key) or commit.get_json(store, layout.failed_name(key))
         if name is None and ended:
             raise UserError(f"stage {key[:12]} has no log yet: it has not started")
-        text = store.get(name)[0].decode("utf-8", "replace") if name else ""
-        typer.echo(plain(text[shown:]), nl=False)
-        shown = len(text)
+        if name is not None:
+            shown, last = (shown if name == last else 0), name
+            data = store.get(name)[0]
+            whole = data.rfind(b"\n") + 1 if not ended else len(data)
+            typer.echo(plain(data[shown:whole].decode("utf-8", "replace")), nl=False)
+            shown = max(shown, whole)
         if ended:
             return
-        time.sleep(2.0)
+        time.sleep(FOLLOW_SECONDS)
+
+
+def _ended(store: Store, key: str) -> bool:
+    from xtl.store import commit, layout
+
+    if commit.get_json(store, layout.failed_name(key)):
+        return True
+    beat = commit.get_json(store, layout.progress_name(key)) or {}
+    return bool(beat.get("ended")) and beat.get("state") in ("committed", "stopped")
 
 
 def _newest(store: Store, key: str) -> str | None:

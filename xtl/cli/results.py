@@ -30,13 +30,17 @@ def collect(plan: Plan, store: Store) -> Study:
 
 
 def print_study(plan: Plan, store: Store) -> None:
-    """The table and its notes on stdout."""
+    """The table and its notes on stdout; without any result, only that."""
     from rich.table import Table
+    from rich.text import Text
 
     from xtl.cli.common import console, plain
     from xtl.report.study import cell_text, notes
 
     found = collect(plan, store)
+    if not found.rows_done:
+        print(f"Incomplete: none of {found.rows} results is there.")
+        return
     several = len(plan.grid.models) > 1
     table = Table(title=f"{plan.grid.name}: zero-shot scores", title_justify="left")
     for name in (*(["model"] if several else []), "intermediate"):
@@ -46,8 +50,9 @@ def print_study(plan: Plan, store: Store) -> None:
     for line in found.lines:
         cells = [cell_text(line.cells.get(task)) for task in found.tasks]
         average = "-" if line.overall is None else f"{line.overall:.1f}"
-        table.add_row(*([line.model] if several else []), line.arm, *cells, average)
+        names = (Text(plain(name)) for name in (*([line.model] if several else []), line.arm))
+        table.add_row(*names, *cells, average)
     out = console()
     out.print(table)
     for note in notes(found):
-        out.print(plain(note), soft_wrap=True)
+        out.print(Text(plain(note)), soft_wrap=True)

@@ -57,9 +57,11 @@ def look(store: Store, name: str) -> list[StageState]:
 
 def _documents(store: Store, prefix: str, keys: set[str]) -> dict[str, dict[str, Any]]:
     from xtl.store import commit, layout
+    from xtl.store.parallel import each
 
     there = {key: entry.name for entry in store.list(prefix) if (key := layout.key_of(entry.name)) in keys}
-    return {key: body for key, name in there.items() if key and (body := commit.get_json(store, name))}
+    bodies = each(lambda name: commit.get_json(store, name), list(there.values()))
+    return {key: body for key, body in zip(there, bodies, strict=True) if key and body}
 
 
 def _show(name: str, found: list[StageState], all_: bool) -> None:
@@ -69,18 +71,20 @@ def _show(name: str, found: list[StageState], all_: bool) -> None:
     from xtl.cli.common import console, duration, plain
 
     count = Counter(stage.state for stage in found)
-    table = Table(title=f"{name}: " + ", ".join(f"{n} {state}" for state, n in count.items()), title_justify="left")
-    for column in ("stage", "key", "state", "step", "loss", "left", "why"):
-        table.add_column(column, no_wrap=column in ("key", "state"))
-    for stage in found:
-        if stage.state == "done" and not all_:
-            continue
-        beat = stage.progress
-        steps = f"{beat['step']}/{beat['steps']}" if "steps" in beat else ""
-        left = duration(beat["seconds_left"]) if "seconds_left" in beat else ""
-        cells = (stage.title, stage.key[:12], stage.state, steps, str(beat.get("loss", "")), left, stage.reason)
-        table.add_row(*(Text(plain(cell)) for cell in cells))
     out = console()
-    out.print(table)
+    out.print(Text(plain(f"{name}: " + ", ".join(f"{n} {state}" for state, n in count.items()))))
+    listed = [stage for stage in found if all_ or stage.state != "done"]
+    if listed:
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+        for column in ("stage", "key", "state", "step", "loss", "left", "why"):
+            table.add_column(column, no_wrap=column in ("key", "state", "step", "left"))
+        for stage in listed:
+            beat = stage.progress
+            steps = f"{beat['step']}/{beat['steps']}" if "steps" in beat else ""
+            left = duration(beat["seconds_left"]) if "seconds_left" in beat and stage.state == "running" else ""
+            loss = "" if beat.get("loss") is None else str(beat["loss"])
+            cells = (stage.title, stage.key[:12], stage.state, steps, loss, left, stage.reason)
+            table.add_row(*(Text(plain(cell)) for cell in cells))
+        out.print(table)
     if count["done"] and not all_:
-        out.print(f"{count['done']} done, not listed: --all lists them.")
+        out.print("What is done is not listed: --all lists it.")
