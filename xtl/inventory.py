@@ -56,6 +56,13 @@ class Inventory:
     source: Mapping[str, Any]  # where fetch stages read: {"folder": ...} or {"hub": true}; not in any key
     absent: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
+    @property
+    def unknown(self) -> bool:
+        """The hub did not tell a commit: the plan can be looked at, but its keys are not those of a run."""
+        origins = [unit.origin.get("hub", {}).values() for unit in self.units.values()]
+        revisions = [model.identity.get("revision") for model in self.models.values()]
+        return "unknown" in revisions or any("unknown" in commits for commits in origins)
+
 
 #: The shape of `model: tiny`, a real XLM-R made on the spot to try things out (jobs/tiny.py).
 TINY = {"layers": 2, "hidden": 96, "heads": 4, "vocabulary": 4000, "seed": 0}
@@ -89,13 +96,14 @@ def needed_units(grid: Grid) -> list[tuple[str, str]]:
     return list(units)
 
 
-def look(grid: Grid) -> Inventory:
+def look(grid: Grid, *, must_know: bool = True) -> Inventory:
     """The inventory of a grid's data and models, as they are now. Reads file bytes for digests (cached by size and
-    time). Raises UserError where a folder is not there or the hub cannot say which commit a name means."""
+    time). Raises UserError where a folder is not there or the hub cannot say which commit a name means
+    (without `must_know`, `Inventory.unknown` is then true)."""
     wanted = needed_units(grid)
-    models = {name: _model(name) for name in grid.models}
+    models = {name: _model(name, must_know) for name in grid.models}
     if grid.data == "hub":
-        return _from_hub(wanted, models)
+        return _from_hub(wanted, models, must_know)
     folder = local_data(grid.data)
     units, absent = {}, {}
     for task, part in wanted:
@@ -131,7 +139,7 @@ def digest_of_model(folder: Path) -> str:
     return source.digest(sorted(path for path in folder.iterdir() if path.is_file()), folder)
 
 
-def _model(name: str) -> Model:
+def _model(name: str, must_know: bool) -> Model:
     if name == "tiny":
         return Model(name=name, identity={"tiny": TINY}, layers=TINY["layers"], hidden=TINY["hidden"])
     if name.startswith("/"):
@@ -142,17 +150,17 @@ def _model(name: str) -> Model:
     else:
         from xtl.tasks import hub
 
-        identity = {"hub": name, "revision": hub.model_revision(name)}
+        identity = {"hub": name, "revision": hub.model_revision(name, must_know=must_know)}
         layers, hidden = SHAPES.get(name, (0, 0))
     return Model(name=name, identity=identity, layers=layers, hidden=hidden)
 
 
-def _from_hub(wanted: list[tuple[str, str]], models: Mapping[str, Model]) -> Inventory:
+def _from_hub(wanted: list[tuple[str, str]], models: Mapping[str, Model], must_know: bool) -> Inventory:
     from xtl.tasks import hub
 
     units, absent = {}, {}
     for task, part in wanted:
-        origin = hub.unit_origin(task, part)
+        origin = hub.unit_origin(task, part, must_know=must_know)
         if origin is None:
             absent[(task, part)] = f"No hub has {TASKS[task].title} as published. {TASKS[task].manual or ''}".rstrip()
         else:

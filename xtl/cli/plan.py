@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from xtl.grid import Grid
     from xtl.plan import Plan
 
-#: What a GPU is taken to do when hours are estimated; about a third of an A100's bf16 peak (312 TFLOP/s, data sheet).
-FLOPS_A_SECOND = 100e12
+#: What a GPU is taken to do when hours are estimated: an assumption, a sixth of an A100's bf16 peak (312 TFLOP/s by its
+#: data sheet), for short texts in small steps.
+FLOPS_A_SECOND = 50e12
 
 
 def plan(
@@ -22,11 +23,18 @@ def plan(
 
     Example: xtl plan grids/quickstart.yaml
     """
-    from xtl.cli.common import load_grid, make_plan, open_grid_store, print_json
+    import sys
+
+    from xtl.cli.common import load_grid, open_grid_store, print_json
+    from xtl.inventory import look
+    from xtl.plan import build
     from xtl.store import commit
 
     grid = load_grid(grid_file, data, store)
-    found = make_plan(grid)
+    inventory = look(grid, must_know=False)
+    found = build(grid, inventory)
+    if inventory.unknown:
+        print("note: the hub does not answer, so commits are not known and keys are provisional", file=sys.stderr)
     done = commit.manifests(open_grid_store(grid)) & set(found.stages) if grid.store else set()
     if output == Output.json:
         print_json(as_json(grid, found, done))

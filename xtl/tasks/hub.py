@@ -21,15 +21,19 @@ from xtl.tasks.base import Example, Form, HubSet, Listing
 from xtl.tasks.formats.files import Dropped, Row, Source
 from xtl.tasks.source import digest, hub_listings, published
 
+#: In place of a commit that the hub does not tell: a plan can be looked at, and not run.
+UNKNOWN = "unknown"
+
 _CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 #: What of a model's repository is a model: nothing that would have to be unpickled.
 _MODEL_FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
 
 
-def unit_origin(task: str, part: str) -> dict[str, str] | None:
-    """{hub id: commit} of the sets that a unit is made of; None if no hub has it. Raises UserError, XtlError."""
-    sets = [one for where in hub_listings(task, part) for one in get(task).hub(*where)]
-    return {one.id: revision(one.id, one.revision) for one in sets} or None
+def unit_origin(task: str, part: str, *, must_know: bool = True) -> dict[str, str] | None:
+    """{hub id: commit} of the sets that a unit is made of; None if no hub has it. Raises UserError, XtlError; without
+    `must_know`, a commit that the hub does not tell is UNKNOWN."""
+    sets = {one.id: one for where in hub_listings(task, part) for one in get(task).hub(*where)}
+    return {name: _known(lambda o=one: revision(o.id, o.revision), must_know) for name, one in sets.items()} or None
 
 
 def unit_listings(task: str, part: str, origin: Mapping[str, str]) -> list[Listing]:
@@ -67,12 +71,21 @@ def revision(name: str, pinned: str | None = None) -> str:
     return pinned or _head(name, "dataset")
 
 
-def model_revision(name: str) -> str:
-    """The commit that a model's main branch is now. Raises UserError, XtlError."""
+def model_revision(name: str, *, must_know: bool = True) -> str:
+    """The commit that a model's main branch is now. Raises UserError, XtlError; `must_know` as in `unit_origin`."""
     if "/" not in name:
         raise UserError(f"model {name!r}: a hub id is namespace/name, such as FacebookAI/xlm-roberta-base")
     local = _local(name)
-    return _local_revision(local) if local else _head(name, "model")
+    return _local_revision(local) if local else _known(lambda: _head(name, "model"), must_know)
+
+
+def _known(ask: Callable[[], str], must_know: bool) -> str:
+    try:
+        return ask()
+    except XtlError:
+        if must_know:
+            raise
+        return UNKNOWN
 
 
 def download_model(name: str, commit: str, folder: Path) -> Path:

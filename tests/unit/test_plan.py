@@ -1,0 +1,126 @@
+"""Plans: what is shared, what is missing, what is scored on dev, and what a study costs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.grids import GRID, grid, inventory
+from xtl.cli.plan import gpu_hours
+from xtl.errors import UserError
+from xtl.grid import load
+from xtl.inventory import SHAPES, Inventory, Model, Unit, needed_units
+from xtl.plan import build
+from xtl.tasks import source
+
+GRIDS = Path(__file__).parents[2] / "grids"
+
+
+def titles(found: object) -> list[str]:
+    return [stage.title for stage in found.stages.values()]  # type: ignore[attr-defined]
+
+
+def without(found: Inventory, place: tuple[str, str], *, only: tuple[str, str] | None = None) -> Inventory:
+    units = dict(found.units)
+    if only is None:
+        del units[place]
+    else:
+        listings = {key: n for key, n in units[place].listings.items() if key != only}
+        units[place] = replace(units[place], listings=listings)
+    return replace(found, units=units, absent={place: "Put it there."})
+
+
+def test_a_stage_that_several_rows_need_exists_once(tmp_path: Path) -> None:
+    of = grid(GRID, tmp_path)
+    found = build(of, inventory(of))
+    assert len(set(titles(found))) == len(found.stages)
+    assert titles(found).count("fetch mnli") == 1  # xnli's English training data and an intermediate
+    assert titles(found).count("target tatoeba after none") == 1  # for both seeds
+    assert len(found.rows) == 2 * 3 * 3
+    assert len({row.key for row in found.rows}) == len(found.rows) - 1
+
+
+def test_parents_come_before_their_children_and_descendants_are_all(tmp_path: Path) -> None:
+    of = grid(GRID, tmp_path)
+    found = build(of, inventory(of))
+    seen: set[str] = set()
+    for stage in found.stages.values():
+        assert set(stage.parents) <= seen
+        seen.add(stage.key)
+    model = next(stage for stage in found.stages.values() if stage.title == "fetch model tiny")
+    below = {found.stages[key].kind for key in found.descendants(model.key)}
+    assert below == {"intermediate", "target", "reduce"}
+
+
+def test_everything_without_data_is_said_at_once(tmp_path: Path) -> None:
+    of = grid(GRID, tmp_path)
+    have = without(inventory(of), ("tatoeba", ""))
+    have = without(have, ("xnli", "ru"))
+    have = without(have, ("tydiqa", ""), only=("en", "train"))
+    with pytest.raises(UserError) as caught:
+        build(of, have)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 3
+    assert lines[0].startswith("target tydiqa: no training data for tydiqa@en")
+    assert lines[1].startswith("target tatoeba: no test or dev data in any of ar, he, vi")
+    assert lines[2].startswith("intermediate multi: no training data for xnli@ru")
+
+
+def test_languages_the_data_lack_are_left_out_and_dev_serves_where_there_is_no_test(tmp_path: Path) -> None:
+    of = grid(GRID, tmp_path)
+    have = inventory(of)
+    unit = have.units[("xnli", "")]
+    have = without(have, ("xnli", ""), only=("de", "test"))
+    found = build(of, have)
+    spec = next(s.spec for s in found.stages.values() if s.title == "target xnli after none seed 1")
+    assert (spec["languages"], spec["split"]) == (["en", "sw"], "test")
+
+    dev_only = {key: n for key, n in unit.listings.items() if key[1] != "test"}
+    units = {**have.units, ("xnli", ""): replace(unit, listings=dev_only)}
+    found = build(of, replace(have, units=units))
+    spec = next(s.spec for s in found.stages.values() if s.title == "target xnli after none seed 1")
+    assert (spec["languages"], spec["split"]) == (["de", "en", "sw"], "dev")
+
+
+def test_translate_train_trains_on_what_the_target_names(tmp_path: Path) -> None:
+    text = GRID.replace("{task: xnli, languages: [en, de, sw]}", "{task: xnli, train: [en, de]}")
+    of = grid(text.replace("precision", "setting: translate-train\nprecision"), tmp_path)
+    found = build(of, inventory(of))
+    spec = next(s.spec for s in found.stages.values() if s.title == "target xnli after none seed 1")
+    assert set(spec["parents"]["train"]) == {"de", "en"}
+
+
+def published(of: object) -> Inventory:
+    """What the hub holds, by the published sizes; the revisions are made up."""
+    units = {}
+    for task, part in needed_units(of):  # type: ignore[arg-type]
+        listings = source.published(task, part)
+        units[(task, part)] = Unit(task=task, part=part, origin={"hub": {task: "0" * 40}}, listings=listings)
+    models = {
+        name: Model(
+            name=name, identity={"hub": name, "revision": "0" * 40}, layers=SHAPES[name][0], hidden=SHAPES[name][1]
+        )
+        for name in of.models  # type: ignore[attr-defined]
+    }
+    return Inventory(units=units, models=models, source={"hub": True})
+
+
+def test_the_quickstart_is_under_three_gpu_hours_by_its_own_estimate() -> None:
+    of = load(GRIDS / "quickstart.yaml")
+    found = build(of, published(of))
+    assert len(of.models) == len(of.seeds) == 1
+    assert len(of.targets) == 3
+    assert len([arm for arm in of.arms if arm.parts]) == 2
+    assert 0.1 < gpu_hours(found, set()) < 3
+
+
+def test_an_estimate_counts_training_three_times_and_what_is_done_not_at_all(tmp_path: Path) -> None:
+    of = grid(GRID, tmp_path)
+    found = build(of, inventory(of))
+    stage = next(s for s in found.stages.values() if s.title == "intermediate mnli seed 1")
+    from xtl.tasks import TASKS
+
+    assert stage.tokens == 3 * 1000 * 2 * TASKS["mnli"].tokens
+    assert gpu_hours(found, set(found.stages)) == 0.0
