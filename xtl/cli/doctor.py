@@ -119,5 +119,7 @@ def _show(found: list[Finding]) -> None:
         table.add_column(column)
     styles = {"ok": "green", "warning": "yellow", "wrong": "bold red"}
     for finding in found:
-        table.add_row(Text(finding.check), Text(finding.state, style=styles[finding.state]), Text(plain(finding.detail)))
+        table.add_row(
+            Text(finding.check), Text(finding.state, style=styles[finding.state]), Text(plain(finding.detail))
+        )
     console().print(table)
