@@ -95,12 +95,12 @@ def test_many_large_files_come_down_at_once(s3: S3Server, large: Path, tmp_path:
 
 @pytest.mark.slow
 def test_a_store_that_is_killed_and_started_again(tmp_path: Path, large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The process itself, SIGKILL, in the middle of sixteen commits; then the same ones again."""
+    """The process itself, SIGKILL, in the middle of eight commits; then the same ones again."""
     with S3Server(tmp_path / "server") as server:
         for name, value in server.env.items():
             monkeypatch.setenv(name, value)
         store = S3Store(server.fresh_url(), attempts=3)
-        keys = [f"{number:02}" * 32 for number in range(16)]
+        keys = [f"{number:02}" * 32 for number in range(8)]
 
         def one(key: str) -> str:
             try:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from xtl.errors import Corrupt
 from xtl.store.base import Entry, Store
@@ -109,17 +108,13 @@ def _of_stages(store: Store, done: set[str], now: float) -> Iterator[Litter]:
 
 
 def _needed(store: Store, key: str, done: bool) -> tuple[set[str], set[str]]:
-    """The files that the stage's manifest promises, and the attempts that are kept whole: the committed one, the one
-    that failed. A manifest that cannot be read keeps everything: a person should look."""
-    notes: list[dict[str, Any]] = []
+    """The files that the stage's manifest promises, and the attempts that are kept whole: the committed one, or the
+    one that failed last. What cannot be read keeps everything: a person should look."""
     try:
-        notes = [
-            note for note in (read_manifest(store, key) if done else None, get_json(store, failed_name(key))) if note
-        ]
+        note = (read_manifest(store, key) if done else get_json(store, failed_name(key))) or {}
     except Corrupt:
         return {entry.name for entry in store.list(f"{STAGES}{key}/")}, set()
-    files = {file["name"] for note in notes for file in note.get("files", {}).values()}
-    return files, {str(note["attempt"]) for note in notes if "attempt" in note}
+    return {file["name"] for file in note.get("files", {}).values()}, {str(note.get("attempt", ""))}
 
 
 def _of_flat(store: Store, done: set[str], now: float) -> Iterator[Litter]:
