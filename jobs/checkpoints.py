@@ -63,6 +63,7 @@ class Checkpoints:
         self.wanted = self.english is not None or bool(self.dev)
         self.best: dict[str, Any] = {"english": None, "target": {}}
         self.weights: dict[str, Tensor] = {}
+        self.pieces_cut = 0  # word pieces of the test sets that no input holds
 
     def _target_dev(self) -> dict[str, Examples]:
         """Dev items by language; none where dev is what is scored."""
@@ -97,7 +98,9 @@ class Checkpoints:
 
     def predictions(self) -> dict[str, dict[str, list[Any]]]:
         """Test predictions by rule and language. Leaves the last weights in place."""
+        before = self.part.family.cut
         rules = {"last": self._predict(self.tests)}
+        self.pieces_cut = self.part.family.cut - before
         if self.best["english"] is not None:
             last = {name: value.detach().clone() for name, value in self.trainer.modules.named_parameters()}
             self._load(self.weights)

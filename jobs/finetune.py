@@ -90,7 +90,9 @@ def make_part(
     head = make_head(family, encoder)
     features = family.features(examples, train=True)
     log.info("%s: %d examples in %d inputs, %d word pieces cut", task, len(examples), len(features), family.cut)
-    return Part(name=task, family=family, head=head, features=features, settings=settings, cap=cap)
+    return Part(
+        name=task, family=family, head=head, features=features, settings=settings, pieces_cut=family.cut, cap=cap
+    )
 
 
 def make_head(family: Family, encoder: Encoder) -> torch.nn.Module:

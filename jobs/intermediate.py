@@ -38,7 +38,7 @@ def run(context: Context) -> dict[str, Any]:
         seen[part.name] |= {
             "inputs": len(part.features),
             "steps": int((trainer.order == index).sum()),
-            "pieces_cut": part.family.cut,
+            "pieces_cut": part.pieces_cut,
         }
     return {
         "metrics": {

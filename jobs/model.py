@@ -23,7 +23,8 @@ transformers_logging.disable_progress_bar()
 
 #: What pretraining and fine-tuning put on top of an encoder: dropped when a model is fetched, and nothing else is.
 HEADS = ("lm_head.", "cls.", "predictions.", "mask_predictions.", "lm_predictions.", "classifier.", "qa_outputs.",
-         "score.", "pooler.", "embeddings.position_ids", "discriminator_predictions.", "generator_predictions.")  # fmt: skip
+         "score.", "pooler.", "embeddings.position_ids", "discriminator_predictions.",
+         "generator_predictions.")  # fmt: skip
 
 
 def load_encoder(folder: Path, *, drop_heads: bool = False) -> PreTrainedModel:

@@ -39,6 +39,7 @@ class Part:
     head: nn.Module
     features: list[Feature]
     settings: Mapping[str, Any]
+    pieces_cut: int = 0  # word pieces that no training input holds
     cap: int | None = None
 
     def items(self) -> list[Item]:

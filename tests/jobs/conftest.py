@@ -1,0 +1,15 @@
+"""accelerate keeps one precision a process, as a stage does; tests use several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _accelerate_afresh() -> Iterator[None]:
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield
