@@ -1,0 +1,102 @@
+"""The scores table and the study's table: nothing lost on the way, nothing claimed that is not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from xtl.report.study import cell_text, markdown, notes, study
+from xtl.scoring.table import COLUMNS, from_csv, scores_of, to_csv, to_parquet
+from xtl.scoring.xtreme import targets
+
+ROWS = [
+    {"model": "tiny", "arm": arm, "seed": seed, "task": task}
+    for arm in ("none", "mnli")
+    for seed in (1, 2)
+    for task in ("xnli", "xquad")
+]
+
+
+def manifest(task: str, value: float, languages: tuple[str, ...] | None = None, split: str = "test") -> dict[str, Any]:
+    names = {"qa": ("exact_match", "f1"), "retrieval": ("accuracy",), "classification": ("accuracy",)}
+    group = targets()[task].group
+    languages = languages or targets()[task].languages
+    figures = dict.fromkeys(names.get(str(group), ("f1", "precision", "recall")), value)
+    if group == "qa":
+        figures = {"exact_match": value - 10, "f1": value + 10}
+    scores = {"last": dict.fromkeys(languages, figures), "english-dev": {x: {"accuracy": 99.0} for x in languages}}
+    return {
+        "key": f"key of {task}",
+        "metrics": {"scores": scores, "n": dict.fromkeys(languages, 7), "split": split, "degenerate": []},
+    }
+
+
+def table(values: dict[tuple[str, int, str], dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        score
+        for row in ROWS
+        if (found := values.get((row["arm"], row["seed"], row["task"])))
+        for score in scores_of(row, found)
+    ]
+
+
+def test_the_table_has_a_row_a_figure_and_reads_back_as_it_was(tmp_path: Path) -> None:
+    scores = scores_of(ROWS[0], manifest("xnli", 1 / 3, ("en", "de")))
+    assert [tuple(score) for score in scores] == [COLUMNS] * 4
+    assert from_csv(to_csv(scores)) == scores
+    to_parquet(scores, tmp_path / "scores.parquet")
+    assert pq.read_table(tmp_path / "scores.parquet").to_pylist() == scores
+
+
+def test_a_cell_is_the_mean_over_seeds_of_the_mean_over_languages() -> None:
+    half = dict.fromkeys(("en",), manifest("xnli", 10.0)["metrics"]["scores"]["last"]["en"])
+    one = manifest("xnli", 60.0)
+    one["metrics"]["scores"]["last"] |= half
+    values = {("none", 1, "xnli"): one, ("none", 2, "xnli"): manifest("xnli", 80.0)}
+    found = study(ROWS, table(values))
+    expected = ((14 * 60.0 + 10.0) / 15 + 80.0) / 2
+    assert found.lines[0].cells["xnli"].value == pytest.approx(expected)
+    assert (found.rows_done, found.rows) == (2, 8)
+
+
+def test_qa_is_the_mean_of_exact_match_and_f1() -> None:
+    found = study(ROWS, table({("none", 1, "xquad"): manifest("xquad", 50.0)}))
+    assert found.lines[0].cells["xquad"].value == pytest.approx(50.0)
+
+
+def test_only_the_last_checkpoint_is_a_headline() -> None:
+    found = study(ROWS, table({("none", 1, "xnli"): manifest("xnli", 40.0)}))
+    assert found.lines[0].cells["xnli"].value == pytest.approx(40.0)
+
+
+def test_what_is_partial_or_on_dev_or_missing_says_so() -> None:
+    values = {
+        ("none", 1, "xnli"): manifest("xnli", 40.0, ("en", "de")),
+        ("none", 1, "xquad"): manifest("xquad", 40.0, split="dev"),
+    }
+    found = study(ROWS, table(values), ["tiny none seed 1 xnli: de"])
+    line = found.lines[0]
+    assert cell_text(line.cells["xnli"]) == "40.0*"
+    assert cell_text(line.cells["xquad"]) == "40.0†"
+    assert cell_text(found.lines[1].cells.get("xnli")) == "-"
+    said = " ".join(notes(found))
+    for words in ("2 of 8 results", "xnli 2 of 15", "scored on dev", "xquad", "No overall", "2 seeds", "Degenerate"):
+        assert words in said
+    assert "| none | 40.0* | 40.0† | - |" in markdown(found)
+
+
+def test_the_overall_average_needs_nine_whole_tasks_on_test() -> None:
+    rows = [{"model": "tiny", "arm": "none", "seed": 1, "task": task} for task in targets()]
+    whole = {task: manifest(task, 50.0) for task in targets()}
+
+    def overall(**other: dict[str, Any]) -> float | None:
+        scores = [s for row in rows for s in scores_of(row, {**whole, **other}[row["task"]])]
+        return study(rows, scores).lines[0].overall
+
+    assert overall() == pytest.approx(50.0)
+    assert overall(xnli=manifest("xnli", 59.0)) == pytest.approx(51.0)
+    assert overall(xnli=manifest("xnli", 59.0, ("en",))) is None
+    assert overall(bucc2018=manifest("bucc2018", 50.0, split="dev")) is None
