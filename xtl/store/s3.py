@@ -1,11 +1,12 @@
 """A bucket that speaks S3 as a store: Amazon's, or any other by `AWS_ENDPOINT_URL_S3` (then path-style addresses).
 
 Credentials, region and endpoint come from the environment and ~/.aws, as for every AWS tool; never from the URL. Files
-move in 8 MiB parts, eight at a time for the whole store, hashed in the pass that reads or writes them: memory stays
-near 100 MB however many and large they are. What may pass is tried again with growing pauses, a quarter of a minute on
-average and half a minute at most, then given up. No checksum headers are sent unless S3 demands them, since third-party
-stores refuse some; the manifest's sha256 stands in. boto3 is used through its two layers, botocore and s3transfer,
-since its own upload call cannot hash as it reads; why its downloads are not used is said in ranges.py.
+go up in 8 MiB parts and come down in 4 MiB ranges, eight at a time for the whole store, hashed in the pass that reads
+or writes them: memory stays near 100 MB however many and large they are. What may pass is tried again with growing
+pauses, a quarter of a minute on average and half a minute at most, then given up. No checksum headers are sent unless
+S3 demands them, since third-party stores refuse some; the manifest's sha256 stands in. boto3 is used through its two
+layers, botocore and s3transfer, since its own upload call cannot hash as it reads; why its downloads are not used is
+said in ranges.py.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from xtl.store.ranges import Ranges
 from xtl.store.s3errors import Busy, explained, redact
 
 PART_BYTES = 8 << 20
-_PARTS_AT_ONCE = 8
+RANGE_BYTES = 4 << 20
+_AT_ONCE = 8
 _URL = re.compile(r"^s3://([^/?#@]+)(?:/([^?#]*))?$")
 
 
@@ -45,7 +47,7 @@ class S3Store:
         self._client = _client(attempts, connect_seconds, read_seconds, self.url)
         self._where = f"{self.url} at {redact(self._client.meta.endpoint_url)}"
         self._transfers = _transfers(self._client)
-        self._ranges = Ranges(_PARTS_AT_ONCE, PART_BYTES)
+        self._ranges = Ranges(_AT_ONCE, RANGE_BYTES)
 
     def get(self, name: str) -> tuple[bytes, str]:
         return self._read(name)
@@ -187,7 +189,7 @@ def _client(attempts: int, connect_seconds: float, read_seconds: float, url: str
         read_timeout=read_seconds,
         # not "standard": its budget of retries is one for all threads, and gone within a second of eight failing parts
         retries={"mode": "legacy", "total_max_attempts": attempts},
-        max_pool_connections=4 * _PARTS_AT_ONCE,
+        max_pool_connections=4 * _AT_ONCE,
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         user_agent_extra="xtl",
@@ -216,9 +218,9 @@ def _transfers(client: Any) -> Any:
     config = TransferConfig(
         multipart_threshold=PART_BYTES,
         multipart_chunksize=PART_BYTES,
-        max_request_concurrency=_PARTS_AT_ONCE,
-        max_submission_concurrency=_PARTS_AT_ONCE // 2,
-        max_in_memory_upload_chunks=_PARTS_AT_ONCE,
+        max_request_concurrency=_AT_ONCE,
+        max_submission_concurrency=2,  # each holds a part, too
+        max_in_memory_upload_chunks=_AT_ONCE - 2,
     )
     return TransferManager(client, config)
 
