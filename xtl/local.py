@@ -42,7 +42,7 @@ class Watcher(Protocol):
 
 class Run:
     """One `xtl run`. `states` and `reasons` are by stage key; `work` holds scratch folders and logs. `stopping` counts
-    the signals that asked it to end."""
+    the signals that asked it to end, `signal` is the first of them."""
 
     def __init__(self, plan: Plan, store: Store, work: Path, watcher: Watcher, *, parallel: int) -> None:
         self.plan, self.store, self.work, self.watcher, self.parallel = plan, store, work, watcher, parallel
@@ -51,7 +51,7 @@ class Run:
         self.logs: dict[str, Path] = {}
         self.tries: dict[str, int] = {}
         self.running: dict[str, StageProcess] = {}
-        self.stopping = 0
+        self.stopping, self.signal = 0, 0
         self._said_stopping = 0
         self._misses, self._not_before = 0, 0.0  # of the store; see _missed
         self._claims = Claims(store)
@@ -197,10 +197,9 @@ class Run:
         elif status == EXIT_NEVER:
             self._fail(stage, status, process)
         elif self.stopping:
-            saved = "it goes on from its last saved state" if status == EXIT_STOPPED else process.reason(status)
-            self._set(stage, "stopped", saved)
+            self._set(stage, "stopped", "" if status == EXIT_STOPPED else process.reason(status))
         elif status == EXIT_STOPPED:  # by someone else, or since its claim was lost: a disruption, not a failure
-            self._set(stage, "waiting", "it was told to stop; it goes on from its last saved state")
+            self._set(stage, "waiting", "it was told to stop; it is started again")
         elif self.tries[stage.key] < TRIES:
             self._again(stage, process.reason(status))
         else:
@@ -240,6 +239,7 @@ class Run:
 
     def _stop(self, number: int, frame: object) -> None:
         self.stopping += 1
+        self.signal = self.signal or number
         self._signal_all()
 
 

@@ -65,7 +65,7 @@ def _state(
         age = now - float(beat.get("at", 0.0))
         if age <= SILENT_SECONDS:
             return "running", str(beat.get("state", ""))
-        return "silent", f"no heartbeat for {_minutes(age)}: killed, or cut off; `xtl run` goes on from its saved state"
+        return "silent", f"no heartbeat for {_minutes(age)}: killed, or cut off; `xtl run` goes on"
     parents = [found[parent] for parent in stage["parents"]]
     broken = next((x for x in parents if x.state in ("failed", "skipped")), None)
     if broken and stage["kind"] != "reduce":
@@ -78,7 +78,7 @@ def _state(
         count = sum(x.state != "done" for x in parents)
         return "waiting", f"for {count} of {len(parents)} results that failed or were skipped; its report is partial"
     if beat.get("state") == "stopped":
-        return "stopped", "`xtl run` goes on from its last saved state"
+        return "stopped", "`xtl run` goes on, from its saved state where it has one"
     if beat.get("state") == "failed":
         return "ready", "its last attempt failed (`xtl logs` says why); `xtl run` tries again"
     return "ready", "nothing stands in its way: `xtl run` starts it"

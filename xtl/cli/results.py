@@ -29,8 +29,8 @@ def collect(plan: Plan, store: Store) -> Study:
     return study(rows, scores, stuck)
 
 
-def print_study(plan: Plan, store: Store) -> None:
-    """The table and its notes on stdout; without any result, only that."""
+def print_study(plan: Plan, store: Store) -> bool:
+    """The table and its notes on stdout; without any result, that alone, and False."""
     from rich.table import Table
     from rich.text import Text
 
@@ -40,7 +40,7 @@ def print_study(plan: Plan, store: Store) -> None:
     found = collect(plan, store)
     if not found.rows_done:
         print(f"Incomplete: none of {found.rows} results is there.")
-        return
+        return False
     several = len(plan.grid.models) > 1
     table = Table(title=f"{plan.grid.name}: zero-shot scores", title_justify="left")
     for name in (*(["model"] if several else []), "intermediate"):
@@ -56,3 +56,4 @@ def print_study(plan: Plan, store: Store) -> None:
     out.print(table)
     for note in notes(found):
         out.print(Text(plain(note)), soft_wrap=True)
+    return True

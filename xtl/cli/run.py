@@ -49,7 +49,7 @@ def run(
     else:
         _finish(grid, plan, opened, going, complete=complete, ran=watcher.ran)
     if not complete:
-        raise typer.Exit(130 if going.stopping else 1)
+        raise typer.Exit(128 + going.signal if going.stopping else 1)
 
 
 def _need_jobs() -> None:
@@ -85,7 +85,7 @@ def _finish(grid: Grid, plan: Plan, store: Store, run: Run, *, complete: bool, r
     from xtl.cli.common import plain
     from xtl.cli.results import print_study
 
-    print_study(plan, store)
+    some = print_study(plan, store)
     if complete and not ran:
         print(f"Nothing to do: all {len(plan.stages)} stages are done.")
     sys.stdout.flush()
@@ -95,7 +95,7 @@ def _finish(grid: Grid, plan: Plan, store: Store, run: Run, *, complete: bool, r
             print(plain(f"       log: {run.logs[key]}"), file=sys.stderr)
     for line in _what_now(plan, run):
         print(line, file=sys.stderr)
-    if run.states[plan.reduce] in ("done", "skipped"):
+    if some and run.states[plan.reduce] in ("done", "skipped"):
         print(plain(f"Results: {store.url}/grids/{grid.name}/ (scores.csv, scores.md, submissions/)"))
 
 
