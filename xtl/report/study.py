@@ -120,7 +120,8 @@ def notes(study: Study) -> list[str]:
             f"{count} seed{'s' if count > 1 else ''}: too few to claim a difference: below five no "
             "sign-flip test can reach 0.05."
         )
-    found += [f"Degenerate (one class predicted for everything): {what}." for what in study.degenerate]
+    if study.degenerate:
+        found.append(f"Degenerate, one class predicted for everything: {'; '.join(study.degenerate)}.")
     return found
 
 
