@@ -10,7 +10,7 @@ from typing import Any
 from jobs.context import Context, log
 from xtl.arms import label
 from xtl.report.study import markdown, study
-from xtl.scoring.table import scores_of, to_csv, to_parquet
+from xtl.scoring.table import gather, to_csv, to_parquet
 from xtl.store import commit, layout
 
 
@@ -19,16 +19,10 @@ def run(context: Context) -> dict[str, Any] | None:
     spec = context.spec
     rows = [{**row, "key": key} for row, key in zip(spec["rows"], spec["parents"]["rows"], strict=True)]
     manifests = {key: commit.read_manifest(context.store, key) for key in dict.fromkeys(row["key"] for row in rows)}
-    scores, degenerate = [], []
+    scores, degenerate = gather(rows, manifests)
     for row in rows:
-        manifest = manifests[row["key"]]
-        if manifest is None:
-            continue
-        scores += scores_of(row, manifest)
-        stuck = manifest["metrics"]["degenerate"]
-        if stuck:
-            degenerate.append(f"{row['model']} {row['arm']} seed {row['seed']} {row['task']}: {', '.join(stuck)}")
-        _submission(context, row, manifest)
+        if (manifest := manifests[row["key"]]) is not None:
+            _submission(context, row, manifest)
     (context.out / "scores.csv").write_bytes(to_csv(scores))
     to_parquet(scores, context.out / "scores.parquet")
     found = study(rows, scores, degenerate)

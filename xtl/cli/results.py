@@ -13,20 +13,15 @@ if TYPE_CHECKING:
 def collect(plan: Plan, store: Store) -> Study:
     """The study as far as it is done."""
     from xtl.report.study import study
-    from xtl.scoring.table import scores_of
+    from xtl.scoring.table import gather
     from xtl.store import commit
 
     done = commit.manifests(store)
     keys = {row.key for row in plan.rows} & done
     manifests = {key: manifest for key in keys if (manifest := commit.read_manifest(store, key))}
     rows = [{"model": r.model, "arm": r.arm, "seed": r.seed, "task": r.task, "key": r.key} for r in plan.rows]
-    scores = [score for row in rows if row["key"] in manifests for score in scores_of(row, manifests[row["key"]])]
-    stuck = [
-        f"{row['arm']} seed {row['seed']} {row['task']}: {', '.join(manifests[row['key']]['metrics']['degenerate'])}"
-        for row in rows
-        if row["key"] in manifests and manifests[row["key"]]["metrics"]["degenerate"]
-    ]
-    return study(rows, scores, stuck)
+    scores, degenerate = gather(rows, manifests)
+    return study(rows, scores, degenerate)
 
 
 def print_study(plan: Plan, store: Store) -> bool:

@@ -39,6 +39,22 @@ def scores_of(row: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[Score
     ]
 
 
+def gather(
+    rows: Iterable[Mapping[str, Any]], manifests: Mapping[str, Mapping[str, Any] | None]
+) -> tuple[list[Score], list[str]]:
+    """The table of every row (model, arm, seed, task, key) whose manifest is there, and the degenerate runs among
+    them, a phrase each."""
+    scores: list[Score] = []
+    degenerate: list[str] = []
+    for row in rows:
+        manifest = manifests.get(row["key"])
+        if manifest is not None:
+            scores += scores_of(row, manifest)
+            if stuck := manifest["metrics"]["degenerate"]:
+                degenerate.append(f"{row['model']} {row['arm']} seed {row['seed']} {row['task']} ({' '.join(stuck)})")
+    return scores, degenerate
+
+
 def to_csv(scores: Iterable[Score]) -> bytes:
     """RFC 4180 in UTF-8; a value is written so that it reads back as the very same float."""
     out = io.StringIO()
