@@ -75,10 +75,16 @@ def build(grid: Grid, inventory: Inventory) -> Plan:
 def split_of(unit: Unit, target: Target) -> tuple[str, tuple[str, ...]]:
     """Which split a target is scored on, and in which of its languages: test where the data holds any, else dev."""
     for split in ("test", "dev"):
-        languages = tuple(x for x in target.languages if (x, _listing(target.task, x, split)) in unit.listings)
+        languages = tuple(x for x in target.languages if _scorable(unit, target.task, x, split))
         if languages:
             return split, languages
     return "test", ()
+
+
+def _scorable(unit: Unit, task: str, language: str, split: str) -> bool:
+    """The listing is there, and for BUCC dev too: its threshold is chosen there."""
+    there = (language, _listing(task, language, split)) in unit.listings
+    return there and (task != "bucc2018" or (language, f"dev.{language}") in unit.listings)
 
 
 def _listing(task: str, language: str, split: str) -> str:
@@ -89,7 +95,7 @@ def _absent(grid: Grid, inventory: Inventory) -> Iterator[str]:
     for target in grid.targets:
         unit = inventory.units.get((target.task, ""))
         if unit is None or not split_of(unit, target)[1]:
-            hint = inventory.absent.get((target.task, ""), "")
+            hint = inventory.absent.get((target.task, "")) or TASKS[target.task].manual or ""
             yield f"target {target.task}: no test or dev data in any of {', '.join(target.languages)}. {hint}".rstrip()
         for language in target.train_languages:
             yield from _no_train(inventory, f"target {target.task}", target.task, language)

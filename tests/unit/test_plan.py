@@ -84,6 +84,18 @@ def test_languages_the_data_lack_are_left_out_and_dev_serves_where_there_is_no_t
     assert (spec["languages"], spec["split"]) == (["de", "en", "sw"], "dev")
 
 
+def test_bucc_without_dev_has_no_threshold_and_is_refused(tmp_path: Path) -> None:
+    of = grid(GRID.replace("tatoeba]", "bucc2018]"), tmp_path)
+    have = inventory(of)  # test sides alone, as the hub has them
+    with pytest.raises(UserError, match="target bucc2018: no test or dev data in any of de, fr, ru, zh. .*dev"):
+        build(of, have)
+    unit = have.units[("bucc2018", "")]
+    listings = {**unit.listings, ("ru", "dev.ru"): 10, ("ru", "dev.en"): 10, ("ru", "dev.gold"): 2}
+    found = build(of, replace(have, units={**have.units, ("bucc2018", ""): replace(unit, listings=listings)}))
+    spec = next(s.spec for s in found.stages.values() if s.title == "target bucc2018 after none")
+    assert (spec["languages"], spec["split"]) == (["ru"], "test")
+
+
 def test_translate_train_trains_on_what_the_target_names(tmp_path: Path) -> None:
     text = GRID.replace("{task: xnli, languages: [en, de, sw]}", "{task: xnli, train: [en, de]}")
     of = grid(text.replace("precision", "setting: translate-train\nprecision"), tmp_path)

@@ -33,7 +33,7 @@ def unit_origin(task: str, part: str, *, must_know: bool = True) -> dict[str, st
     """{hub id: commit} of the sets that a unit is made of; None if no hub has it. Raises UserError, XtlError; without
     `must_know`, a commit that the hub does not tell is UNKNOWN."""
     sets = {one.id: one for where in hub_listings(task, part) for one in get(task).hub(*where)}
-    return {name: _known(lambda o=one: revision(o.id, o.revision), must_know) for name, one in sets.items()} or None
+    return {name: _known(partial(revision, name, one.revision), must_know) for name, one in sets.items()} or None
 
 
 def unit_listings(task: str, part: str, origin: Mapping[str, str]) -> list[Listing]:
@@ -76,7 +76,7 @@ def model_revision(name: str, *, must_know: bool = True) -> str:
     if "/" not in name:
         raise UserError(f"model {name!r}: a hub id is namespace/name, such as FacebookAI/xlm-roberta-base")
     local = _local(name)
-    return _local_revision(local) if local else _known(lambda: _head(name, "model"), must_know)
+    return _local_revision(local) if local else _known(partial(_head, name, "model"), must_know)
 
 
 def _known(ask: Callable[[], str], must_know: bool) -> str:
