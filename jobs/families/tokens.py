@@ -8,7 +8,8 @@ name. A text is text: `</s>` or `[SEP]` inside it are spelled out, never turned 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from transformers import PreTrainedTokenizerBase
 from xtl.errors import ModelError, UserError
 
 Ids = list[int]
+_AT_ONCE = 1000  # texts a call: what the tokenizer keeps of each (strings, offsets) is many times its ids
 _PROBES = ("a", "1", ".")  # some text that gives at least one piece
 
 
@@ -50,8 +52,10 @@ class Frame:
 
     def encode(self, texts: Iterable[str]) -> dict[str, Ids]:
         """Each distinct text's pieces, without marks."""
-        distinct = list(dict.fromkeys(texts))
-        return dict(zip(distinct, self._call(distinct)["input_ids"], strict=True)) if distinct else {}
+        found: dict[str, Ids] = {}
+        for some in _chunks(dict.fromkeys(texts)):
+            found.update(zip(some, self._call(some)["input_ids"], strict=True))
+        return found
 
     def encode_spans(self, texts: Iterable[str]) -> dict[str, tuple[Ids, np.ndarray]]:
         """As `encode`, with each piece's place in its text: (pieces, 2) int32, code points from and up to.
@@ -59,15 +63,12 @@ class Frame:
         The offsets that a tokenizer gives leave out what its normaliser merged into the character before (the accent of
         a decomposed é, the later letters of a decomposed Hangul syllable); here they belong to that piece.
         """
-        distinct = list(dict.fromkeys(texts))
-        if not distinct:
-            return {}
-        found = self._call(distinct, return_offsets_mapping=True)
-        spans = (
-            _whole(text, np.asarray(offsets, dtype=np.int32).reshape(-1, 2))
-            for text, offsets in zip(distinct, found["offset_mapping"], strict=True)
-        )
-        return dict(zip(distinct, zip(found["input_ids"], spans, strict=True), strict=True))
+        found: dict[str, tuple[Ids, np.ndarray]] = {}
+        for some in _chunks(dict.fromkeys(texts)):
+            encoded = self._call(some, return_offsets_mapping=True)
+            for text, ids, offsets in zip(some, encoded["input_ids"], encoded["offset_mapping"], strict=True):
+                found[text] = ids, _whole(text, np.asarray(offsets, dtype=np.int32).reshape(-1, 2))
+        return found
 
     def _call(self, texts: list[str], **more: Any) -> Any:
         return self.tokenizer(
@@ -106,6 +107,12 @@ class Frame:
                 types += [position] * len(text)
                 types += mark_types
         return pieces, types if self._typed else None
+
+
+def _chunks(texts: Iterable[str]) -> Iterator[list[str]]:
+    rest = iter(texts)
+    while some := list(islice(rest, _AT_ONCE)):
+        yield some
 
 
 def _whole(text: str, spans: np.ndarray) -> np.ndarray:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from importlib.resources import files
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, BertConfig, BertModel, PreTrainedTokenizerBase
 
 from jobs import families
 from jobs.families.tokens import Frame, longest_first
-from tests.tiny import tiny_tokenizer
+from jobs.train import padded
+from tests.tiny import cpu, tiny_tokenizer
 from xtl.errors import ModelError, UserError
 from xtl.tasks import TASKS
 
@@ -127,3 +129,40 @@ def test_make_goes_by_form(xlmr: PreTrainedTokenizerBase) -> None:
         families.make(TASKS["tatoeba"], xlmr, settings)
     with pytest.raises(UserError, match="ccg: has no closed label set"):
         families.make(TASKS["ccg"], xlmr, settings)
+
+
+ONE_OF_EACH: dict[str, dict[str, object]] = {
+    "mnli": {"id": "1", "text_a": "a cat", "text_b": "a mat", "label": "neutral"},
+    "udpos": {"id": "1", "tokens": ["a", "cat"], "tags": ["DET", "NOUN"]},
+    "squad_v2": {"id": "1", "question": "who?", "context": "a cat", "answers": [{"text": "cat", "start": 2}]},
+    "csqa": {"id": "1", "context": "", "question": "who?", "choices": ["a cat", "a mat"], "label": 1},
+    "mlm": {"id": "1", "text": "a cat sat on the mat"},
+}
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("key", ONE_OF_EACH)
+def test_every_family_trains_and_decodes_on_a_bert_in_either_precision(
+    key: str, precision: torch.dtype, bert: PreTrainedTokenizerBase
+) -> None:
+    """A model with token types; in bfloat16 under autocast, as stages run it."""
+    torch.manual_seed(1)
+    encoder = BertModel(
+        BertConfig(
+            vocab_size=len(bert), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16
+        ),
+        add_pooling_layer=False,
+    )
+    family = families.make(TASKS[key], bert, {"length": 128})
+    head = family.head(encoder)
+    batch = family.prepare(family.features([ONE_OF_EACH[key]], train=False))
+    inputs, mask = padded(batch, 0, cpu())
+    assert set(inputs) == {"input_ids", "attention_mask", "token_type_ids"}
+    with torch.autocast("cpu", dtype=precision, enabled=precision is not torch.float32):
+        hidden = encoder(**inputs).last_hidden_state
+        loss = family.loss(head, hidden, batch, mask)
+        outputs = family.outputs(head.eval(), hidden.detach(), batch, mask)
+    loss.backward()
+    assert loss.dtype == torch.float32
+    assert all(p.grad is not None and bool(p.grad.isfinite().all()) for p in head.parameters())
+    assert len(family.decode([ONE_OF_EACH[key]], batch, outputs)) == 1
