@@ -32,19 +32,23 @@ def _version(value: bool) -> None:
 
 
 @app.callback()
-def _root(version: bool = typer.Option(False, "--version", callback=_version, is_eager=True)) -> None:
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version and exit."
+    ),
+) -> None:
     pass
 
 
 app.command("init")(init.init)
 app.add_typer(data.app, name="data")
 app.command("plan")(plan.plan)
-app.command("doctor")(doctor.doctor)
-app.command("gc")(gc.gc)
-app.command("logs")(logs.logs)
 app.command("run")(run.run)
 app.command("status")(status.status)
+app.command("logs")(logs.logs)
 app.command("score")(score.score)
+app.command("doctor")(doctor.doctor)
+app.command("gc")(gc.gc)
 
 
 def main() -> None:

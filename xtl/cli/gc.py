@@ -26,7 +26,7 @@ def gc(
 
     Without a terminal and without --yes nothing is removed. With --verify the exit status is 1 if a stage is damaged.
 
-    Example: xtl gc --store runs/demo --verify
+    Example: xtl gc --store runs --verify
     """
     from dataclasses import asdict
 

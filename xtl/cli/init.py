@@ -44,7 +44,7 @@ store: runs                     # where results lie: a folder or s3://bucket/pre
 
 def init(
     file: str = typer.Argument("grid.yaml", metavar="[FILE]", help="Where to write it; - for standard output."),
-    force: bool = typer.Option(False, "--force", help="Write over a file that is there."),
+    force: bool = typer.Option(False, "--force", help="Write over a file that is there already."),
 ) -> None:
     """Write a commented grid to start from.
 

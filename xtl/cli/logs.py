@@ -16,13 +16,13 @@ FOLLOW_SECONDS = 1.0
 
 def logs(
     grid_file: GridFile,
-    stage: Annotated[str, typer.Argument(help="The beginning of a stage's key, or a part of its title.")],
+    stage: Annotated[str, typer.Argument(metavar="STAGE", help="The beginning of its key, or a part of its title.")],
     store: StoreUrl = None,
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until the stage ends.")] = False,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Keep printing until the stage ends.")] = False,
 ) -> None:
     """Print the log of a stage's latest attempt.
 
-    Example: xtl logs grids/demo.yaml "xnli after none" --store runs/demo
+    Example: xtl logs my-study.yaml "xnli after none" --follow
     """
     from xtl.cli.common import load_grid, open_grid_store
 

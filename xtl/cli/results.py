@@ -37,7 +37,7 @@ def print_study(plan: Plan, store: Store) -> bool:
         print(f"Incomplete: none of {found.rows} results is there.")
         return False
     several = len(plan.grid.models) > 1
-    table = Table(title=f"{plan.grid.name}: zero-shot scores", title_justify="left")
+    table = Table(title=f"{plan.grid.name}: {plan.grid.setting} scores", title_justify="left")
     for name in (*(["model"] if several else []), "intermediate"):
         table.add_column(name)
     for name in (*found.tasks, "average"):

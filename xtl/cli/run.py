@@ -21,14 +21,18 @@ def run(
     grid_file: GridFile,
     store: StoreUrl = None,
     data: DataPlace = None,
-    parallel: Annotated[int, typer.Option(min=1, help="Stages at a time.")] = 1,
+    parallel: Annotated[int, typer.Option(min=1, help="How many stages run at a time.")] = 1,
     work: Annotated[Path | None, typer.Option(help="Scratch and logs; default: ~/.cache/xtl/work/NAME.")] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Take the grid's name over from another grid.")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Take over the name of another grid in the store.")
+    ] = False,
     output: OutputFormat = Output.table,
 ) -> None:
     """Run a study on this machine. The same command again goes on where it stopped.
 
-    Example: xtl run grids/demo.yaml --store runs/demo --parallel 2
+    Ctrl-C stops gracefully: stages save their state first. Exit status 1 if a stage failed.
+
+    Example: xtl run my-study.yaml --parallel 2
     """
     from xtl import local
     from xtl.cli.common import load_grid, make_plan, open_grid_store

@@ -22,7 +22,7 @@ def status(
 ) -> None:
     """Show what every stage of a grid is doing, or why it is not.
 
-    Example: xtl status grids/demo.yaml --store runs/demo
+    Example: xtl status my-study.yaml --all
     """
     from dataclasses import asdict
 
