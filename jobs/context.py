@@ -22,6 +22,8 @@ from xtl.store.base import Store
 log = logging.getLogger("xtl")
 
 HEARTBEAT_SECONDS = 5.0
+#: How often a stage looks whether the `xtl run` that started it is still there.
+PARENT_SECONDS = 1.0
 
 
 class Heartbeat:
@@ -56,10 +58,14 @@ class Heartbeat:
 
     def _run(self) -> None:
         parent = os.environ.get("XTL_PARENT")
-        while not self._done.wait(HEARTBEAT_SECONDS):
-            self.beat()
+        self.beat()
+        beaten = time.monotonic()
+        while not self._done.wait(PARENT_SECONDS):
             if parent and os.getppid() != int(parent):
                 stop.ask()  # the `xtl run` that started this process was killed: save and end
+            if time.monotonic() - beaten >= HEARTBEAT_SECONDS:
+                self.beat()
+                beaten = time.monotonic()
 
     def close(self, ended: str) -> None:
         """Stop the thread, and write the last of the log and how the attempt `ended`: committed, stopped or failed."""

@@ -52,7 +52,7 @@ class Run:
         self.tries: dict[str, int] = {}
         self.running: dict[str, StageProcess] = {}
         self.stopping, self.signal = 0, 0
-        self._said_stopping = 0
+        self._said_stopping = False
         self._misses, self._not_before = 0, 0.0  # of the store; see _missed
         self._claims = Claims(store)
         self._elsewhere: dict[str, float] = {}
@@ -227,10 +227,9 @@ class Run:
         self.watcher.changed(stage, state, reason)
 
     def _tell_stopping(self) -> None:
-        if self._said_stopping < self.stopping and self.running:
-            self._said_stopping = self.stopping
-            ways = "stages save their state and end; once more kills them" if self.stopping == 1 else "killing stages"
-            self.watcher.say(f"Stopping: {ways}")
+        if self.running and not self._said_stopping:
+            self._said_stopping = True
+            self.watcher.say("Stopping: stages save their state and end; once more kills them")
         self._signal_all()
 
     def _signal_all(self) -> None:

@@ -49,6 +49,7 @@ class Study:
 
     def __init__(self, folder: Path, text: str = RETRIEVAL, store: str = "store", **env: str) -> None:
         self.folder, self.store = folder, store
+        self.name = text.split()[1]
         folder.mkdir(parents=True, exist_ok=True)
         smallworld.write(folder / "data")
         (folder / "grid.yaml").write_text(text, encoding="utf-8")
@@ -60,7 +61,7 @@ class Study:
         lines[3] = "en\tperhaps\tA\tB\t2"
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
-    def long_mnli(self, rows: int = 300_000) -> None:
+    def long_mnli(self, rows: int = 500_000) -> None:
         """MNLI's training file so long that its fetch takes seconds, and stops anywhere."""
         path = self.folder / "data/glue/MNLI/train.tsv"
         head, *body = path.read_text(encoding="utf-8").splitlines()
@@ -68,6 +69,12 @@ class Study:
             file.write(head + "\n")
             for _ in range(rows // len(body)):
                 file.write("\n".join(body) + "\n")
+
+    def attempts(self, store: Store) -> dict[str, int]:
+        """How often each stage was started here, by title: one log each."""
+        name = self.name
+        logs = [path.name for path in (self.folder / f"cache/xtl/work/{name}/logs").glob("*.txt")]
+        return {t: sum(log.startswith(key[:12]) for log in logs) for t, key in keys(store, name).items()}
 
     def xtl(self, *arguments: str, timeout: float = 300.0, **env: str) -> Ended:
         """`xtl ARGUMENTS` to its end; never a traceback."""
@@ -118,15 +125,6 @@ def keys(store: Store, grid: str) -> dict[str, str]:
     plan = commit.get_json(store, f"{layout.grid_prefix(grid)}plan.json")
     assert plan is not None
     return {stage["title"]: key for key, stage in plan["stages"].items()}
-
-
-def attempts(store: Store, grid: str) -> dict[str, int]:
-    """How often each stage was attempted, by title."""
-    found = {}
-    for title, key in keys(store, grid).items():
-        start = layout.attempts_prefix(key)
-        found[title] = len({entry.name[len(start) :].split("/")[0] for entry in store.list(start)})
-    return found
 
 
 def children(process: subprocess.Popen[str]) -> dict[str, int]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.run.study import BROKEN, FAILING, Ended, Study, attempts, keys
+from tests.run.study import BROKEN, FAILING, Ended, Study, keys
 from xtl.process import last_error
 from xtl.store import commit, layout, open_store
 from xtl.store.base import Store
@@ -22,7 +22,7 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Store, Ende
 
 
 def test_the_others_go_on_and_the_end_says_what_failed_why_and_where(failed: tuple[Study, Store, Ended]) -> None:
-    study, store, first = failed
+    _, store, first = failed
     assert first.status == 1, first
     assert f"FAILED fetch xnli: {BROKEN}\n       log: " in first.err
     log = Path(first.err.split("       log: ")[1].splitlines()[0])
@@ -78,11 +78,11 @@ def test_logs_by_key_by_title_and_when_that_is_not_clear(failed: tuple[Study, St
 
 def test_running_again_tries_only_what_is_missing(failed: tuple[Study, Store, Ended]) -> None:
     study, store, _ = failed
-    before = attempts(store, "failing")
+    before = study.attempts(store)
     again = study.run("-o", "json")
     assert again.status == 1
     assert "] 2 of 10 stages are done already\n" in again.err
-    after = attempts(store, "failing")
+    after = study.attempts(store)
     assert {title for title in after if after[title] != before[title]} == {"fetch xnli", "reduce"}
     told = json.loads(again.out)  # JSON and nothing else
     assert told["ran"] == 2
