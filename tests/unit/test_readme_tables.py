@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from tests.readme import bare, section, table
 from xtl import errors, grid_schema
 from xtl.grid import REQUIRED, Grid, load
+from xtl.report.study import Cell, cell_text
 from xtl.scoring.table import COLUMNS
 from xtl.settings import resolve
 from xtl.store import layout
@@ -157,6 +158,14 @@ def test_what_must_be_brought_by_hand_is_said_with_where_to_get_it() -> None:
 
 def test_the_columns_of_the_scores_table() -> None:
     assert tuple(bare(row[0]) for row in table("What the tables mean", "column")) == COLUMNS
+
+
+def test_the_marks_are_those_of_the_table() -> None:
+    def shown(**more: Any) -> str:
+        return cell_text(Cell(**{"values": {1: 61.2}, "languages": 2, "expected": 2, "split": "test", **more}))
+
+    written = [bare(row[0]) for row in table("What the tables mean", "mark")]
+    assert written == [shown(languages=1), shown(split="dev"), cell_text(None)]
 
 
 def test_the_stage_kinds() -> None:
