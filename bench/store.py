@@ -1,0 +1,59 @@
+"""How fast files move through a store, against the plain tool for the same job in the same run.
+
+    python -m bench.store [--megabytes 200]
+
+A folder against `shutil.copyfile`, S3 against boto3's own `upload_file` and `download_file` on a local server. xtl also
+hashes every byte and syncs every file, so a ratio somewhat above 1 is what the promises cost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.s3server import BUCKET, S3Server
+from xtl.store import Store, open_store
+
+ROUNDS = 3
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--megabytes", type=int, default=200)
+    size = parser.parse_args().megabytes
+    with tempfile.TemporaryDirectory() as scratch, S3Server(Path(scratch) / "server") as server:
+        os.environ.update(server.env)
+        path, back = Path(scratch) / "file", Path(scratch) / "back"
+        path.write_bytes(os.urandom(size << 20))
+        folder, bucket, plain = open_store(f"{scratch}/store"), open_store(server.url), server.client()
+        _compare("folder, in", size, lambda: folder.upload(path, "f"), lambda: shutil.copyfile(path, back))
+        _compare("folder, out", size, _out(folder, path, back), lambda: shutil.copyfile(path, back))
+        _compare("s3, up", size, lambda: bucket.upload(path, "f"), lambda: plain.upload_file(str(path), BUCKET, "p"))
+        _compare("s3, down", size, _out(bucket, path, back), lambda: plain.download_file(BUCKET, "p", str(back)))
+
+
+def _out(store: Store, path: Path, back: Path) -> Callable[[], object]:
+    blob = store.upload(path, "f")
+    return lambda: store.download(blob, back)
+
+
+def _compare(what: str, size: int, ours: Callable[[], object], peer: Callable[[], object]) -> None:
+    """The best of three each, taken in turns."""
+    times = [(_seconds(ours), _seconds(peer)) for _ in range(ROUNDS)]
+    mine, theirs = (min(column) for column in zip(*times, strict=True))
+    print(f"{what:12} xtl {size / mine:6.0f} MB/s   peer {size / theirs:6.0f} MB/s   time ratio {mine / theirs:.2f}")
+
+
+def _seconds(act: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    act()
+    return time.perf_counter() - begun
+
+
+if __name__ == "__main__":
+    main()
