@@ -161,7 +161,8 @@ def test_every_family_trains_and_decodes_on_a_bert_in_either_precision(
     with torch.autocast("cpu", dtype=precision, enabled=precision is not torch.float32):
         hidden = encoder(**inputs).last_hidden_state
         loss = family.loss(head, hidden, batch, mask)
-        outputs = family.outputs(head.eval(), hidden.detach(), batch, mask)
+        with torch.no_grad():
+            outputs = family.outputs(head.eval(), hidden, batch, mask)
     loss.backward()
     assert loss.dtype == torch.float32
     assert all(p.grad is not None and bool(p.grad.isfinite().all()) for p in head.parameters())
