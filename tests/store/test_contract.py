@@ -211,7 +211,7 @@ STEPS = st.lists(
 
 
 @pytest.mark.parametrize("kind", ["folder", "s3"])
-@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_any_sequence_is_as_a_dictionary(kind: str, request: pytest.FixtureRequest, steps: list) -> None:
     """Hypothesis against the simplest model there is: names to bytes, with each name's last ETag."""
