@@ -25,8 +25,6 @@ def _sentences(sources: Sequence[Source], _: Dropped) -> Iterator[Example]:
                     source.bad(number, f"{item!r} is not word|POS|category")
                 tokens.append(parts[0])
                 tags.append(parts[2])
-            if not tokens:
-                source.bad(number, "a line of spaces alone")
             yield {"id": str(index), "tokens": tokens, "tags": tags}
 
 

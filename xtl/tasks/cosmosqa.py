@@ -8,7 +8,8 @@ from pathlib import Path
 from xtl.tasks import presets
 from xtl.tasks.base import Example, HubSet, Listing, Task
 from xtl.tasks.formats import hubrows
-from xtl.tasks.formats.files import Dropped, Row, Source, csv_rows, jsonl
+from xtl.tasks.formats.csvfile import csv_rows
+from xtl.tasks.formats.files import Dropped, Row, Source, jsonl
 from xtl.tasks.formats.listing import english_and_translated, listing
 
 _FILES = {"train": "train.csv", "dev": "valid.csv", "test": "test.jsonl"}

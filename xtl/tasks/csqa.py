@@ -39,11 +39,8 @@ def _read(sources: Sequence[Source], _: Dropped) -> Iterator[Example]:
 
 def _choices(row: Row, choices: object) -> tuple[list[str], list[str]]:
     """Texts and letters, in file order."""
-    pairs = (
-        [(one.get("text"), one.get("label")) for one in choices if isinstance(one, dict)]
-        if isinstance(choices, list)
-        else []
-    )
+    offered = choices if isinstance(choices, list) else []
+    pairs = [(one.get("text"), one.get("label")) if isinstance(one, dict) else (None, None) for one in offered]
     if not pairs or not all(isinstance(text, str) and isinstance(key, str) for text, key in pairs):
         row.bad("question.choices is not a list of objects with label and text")
     texts, keys = zip(*pairs, strict=True)

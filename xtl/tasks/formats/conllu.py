@@ -15,10 +15,11 @@ from xtl.tasks.base import Example
 from xtl.tasks.formats.files import Dropped, Source, lines
 from xtl.tasks.formats.listing import words as listed
 
-_WORD = re.compile(r"[1-9][0-9]*")
-_RANGE = re.compile(r"([1-9][0-9]*)-([1-9][0-9]*)")
+_WORD = re.compile(r"[1-9][0-9]{0,8}")
+_RANGE = re.compile(r"([1-9][0-9]{0,8})-([1-9][0-9]{0,8})")
 _EMPTY_NODE = re.compile(r"[0-9]+\.[0-9]+")
-_DEPS_HEAD = re.compile(r"(?:^|\|)([0-9]+)(?=[:|]|$)")
+_HEAD = re.compile(r"[0-9]{1,9}")
+_DEPS_HEAD = re.compile(r"(?:^|\|)([0-9]{1,9})(?=[:|]|$)")
 _SENT_ID = "# sent_id = "
 
 #: Which part of speech heads a fused token when several of its words stand equally high (XTREME's converter).
@@ -44,7 +45,6 @@ class _Sentence:
     words: list[_Word] = field(default_factory=list)
     ranges: dict[int, tuple[int, str, int]] = field(default_factory=dict)
     id: str | None = None
-    covered: int = 0  # the last word that a range has covered so far
 
 
 def sentences(sources: Sequence[Source], dropped: Dropped, language: str) -> Iterator[Example]:
@@ -89,17 +89,16 @@ def _add(source: Source, number: int, line: str, sentence: _Sentence) -> None:
         sentence.words.append(_Word(form, cells[3], _heads(source, number, cells[6], cells[8])))
     elif found := _RANGE.fullmatch(key):
         first, last = int(found[1]), int(found[2])
-        if last < first or first <= sentence.covered:
-            source.bad(number, f"the range {key} is empty or laps over the one before")
+        if last < first or any(first <= other[0] and begin <= last for begin, other in sentence.ranges.items()):
+            source.bad(number, f"the range {key} is empty or laps over another")
         sentence.ranges[first] = (last, form, number)
-        sentence.covered = last
     elif not _EMPTY_NODE.fullmatch(key):
         source.bad(number, f"the id {key!r} is not the next word {len(sentence.words) + 1}, a range or an empty node")
 
 
 def _heads(source: Source, number: int, head: str, deps: str) -> tuple[int, ...]:
     found = [int(one) for one in _DEPS_HEAD.findall(deps)]
-    if re.fullmatch("[0-9]+", head):
+    if _HEAD.fullmatch(head):
         found.append(int(head))
     elif head != "_" and not _EMPTY_NODE.fullmatch(head):
         source.bad(number, f"HEAD is {head!r}, neither a node's number nor _")

@@ -7,7 +7,6 @@ at a time; only whole `.json` documents are held in memory, since the largest of
 
 from __future__ import annotations
 
-import csv
 import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
@@ -42,8 +41,10 @@ class Source:
         """Lines as they are, LF included; the BOM dropped."""
         try:
             with self.path.open("rb") as stream:
-                for number, line in enumerate(stream):
-                    yield line.removeprefix(_BOM) if number == 0 else line
+                # A BOM alone is no line, as no byte is none.
+                if first := stream.readline().removeprefix(_BOM):
+                    yield first
+                yield from stream
         except OSError as error:
             raise UserError(f"cannot read {self.path}: {error.strerror}") from error
 
@@ -127,7 +128,7 @@ def tsv(
         cells = line.split("\t")
         if header is None:
             header = cells
-            _check_header(source, number, header, needed, label)
+            check_header(source, number, header, needed, label)
             continue
         if len(cells) == len(header):
             yield Row(source, number, index, dict(zip(header, cells, strict=True)))
@@ -135,33 +136,6 @@ def tsv(
             source.bad(number, f"{len(cells)} cells where the header has {len(header)}")
         else:
             ragged["cells"] += 1
-        index += 1
-
-
-def csv_rows(source: Source, needed: Collection[str], *, label: str | None = None) -> Iterator[Row]:
-    """Rows of an RFC 4180 file with a header; a field may hold line breaks, and they stay what they are."""
-    csv.field_size_limit(2**31 - 1)
-    reading = _Physical(source)
-    rows = csv.reader(reading, strict=True)
-    header: list[str] | None = None
-    index = 0
-    while True:
-        start = reading.start = rows.line_num + 1
-        try:
-            cells = next(rows, None)
-        except csv.Error as error:
-            source.bad(start, f"not CSV: {error}")
-        if cells is None:
-            return
-        if not cells:
-            continue
-        if header is None:
-            header = cells
-            _check_header(source, start, header, needed, label)
-            continue
-        if len(cells) != len(header):
-            source.bad(start, f"{len(cells)} cells where the header has {len(header)}")
-        yield Row(source, start, index, dict(zip(header, cells, strict=True)))
         index += 1
 
 
@@ -192,22 +166,7 @@ def document(source: Source) -> Any:
     return _json(source, text, None)
 
 
-class _Physical:
-    """A CSV file's physical lines for `csv.reader`; `start` is where the row at hand began."""
-
-    def __init__(self, source: Source) -> None:
-        self.start = 1
-        self._source = source
-        self._lines = source.raw_lines()
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        return self._source.decode(next(self._lines), self.start)
-
-
-def _check_header(source: Source, line: int, header: list[str], needed: Collection[str], label: str | None) -> None:
+def check_header(source: Source, line: int, header: list[str], needed: Collection[str], label: str | None) -> None:
     for name in needed:
         if name not in header:
             source.bad(line, f"no column {name}; there are: {' '.join(header)}")

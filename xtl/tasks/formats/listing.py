@@ -64,10 +64,11 @@ def listing(
 
 
 def matching(folder: Path, pattern: str) -> list[str]:
-    """Names of the files that match, by code point of the file name (then of the path); hidden ones left out."""
-    found = [path for path in folder.glob(pattern) if not path.name.startswith(".") and path.is_file()]
-    found.sort(key=lambda path: (path.name, path.as_posix()))
-    return [path.relative_to(folder).as_posix() for path in found]
+    """Names of the files that match, by code point of the file name (then of the path); hidden ones left out, as a
+    shell's `*` leaves them out."""
+    names = [path.relative_to(folder).as_posix() for path in folder.glob(pattern) if path.is_file()]
+    seen = [name for name in names if not any(part.startswith(".") for part in name.split("/"))]
+    return sorted(seen, key=lambda name: (name.rpartition("/")[2], name))
 
 
 def english_and_translated(

@@ -49,7 +49,7 @@ def _question(source: Source, asked: Any, context: str, where: str) -> Example:
     key = str(key)
     if not isinstance(asked.get("question"), str):
         source.bad(key, "question is missing or not text")
-    if not encodable([key, asked["question"], context, asked.get("answers")]):
+    if not encodable([key, asked["question"], context]):
         source.bad(key, HALF_A_PAIR)
     impossible = asked.get("is_impossible", False)
     if not isinstance(impossible, bool):
