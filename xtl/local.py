@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Literal, Protocol
 
-from xtl.errors import EXIT_COMMITTED, EXIT_NEVER, EXIT_STOPPED, StoreError
+from xtl.errors import EXIT_COMMITTED, EXIT_NEVER, EXIT_STOPPED, Corrupt, StoreError
 from xtl.plan import Plan, Stage
 from xtl.process import StageProcess
 from xtl.store import commit, layout
@@ -92,7 +92,10 @@ class Run:
             self.watcher.say(f"{done} of {len(self.states)} stages are done already")
 
     def _problem(self, stage: Stage) -> str | None:
-        manifest = commit.read_manifest(self.store, stage.key)
+        try:
+            manifest = commit.read_manifest(self.store, stage.key)
+        except Corrupt as error:
+            return str(error)
         problems = commit.verify(self.store, manifest, hashes=False) if manifest else ["its manifest is gone"]
         return problems[0] if problems else None
 
