@@ -145,14 +145,22 @@ def _model(name: str, must_know: bool) -> Model:
     if name.startswith("/"):
         folder = Path(name)
         identity: dict[str, Any] = {"digest": digest_of_model(folder)}
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        layers, hidden = config.get("num_hidden_layers", 0), config.get("hidden_size", 0)
+        layers, hidden = _shape(folder / "config.json")
     else:
         from xtl.tasks import hub
 
         identity = {"hub": name, "revision": hub.model_revision(name, must_know=must_know)}
         layers, hidden = SHAPES.get(name, (0, 0))
     return Model(name=name, identity=identity, layers=layers, hidden=hidden)
+
+
+def _shape(config_file: Path) -> tuple[int, int]:
+    """Layers and hidden size as a model's config.json has them, 0 where it has none."""
+    try:
+        config = json.loads(config_file.read_bytes())
+        return int(config.get("num_hidden_layers") or 0), int(config.get("hidden_size") or 0)
+    except (ValueError, TypeError, AttributeError):
+        raise UserError(f"model: {config_file} is no model's configuration: copy the folder again") from None
 
 
 def _from_hub(wanted: list[tuple[str, str]], models: Mapping[str, Model], must_know: bool) -> Inventory:

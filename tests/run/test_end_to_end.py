@@ -17,7 +17,7 @@ TRAINED = """\
 name: trained
 model: tiny
 seeds: [1]
-intermediates: [none, mnli]
+intermediates: [mnli]
 targets: [xnli, tatoeba]
 train:
   intermediate: {default: {lr: 1e-3, epochs: 2, batch: 8, length: 32}}
@@ -35,7 +35,7 @@ def test_first_second_and_third_run(tmp_path: Path) -> None:
     assert "zero-shot scores" in first.out
     assert f"Results: {tmp_path}/store/grids/small/ (scores.csv, scores.md, submissions/)\n" in first.out
     scores = (tmp_path / "store/grids/small/scores.csv").read_text()
-    assert scores.startswith("model,intermediate,seed,task,language,metric,checkpoint,split,value,n\n")
+    assert scores.splitlines()[1].startswith("tiny,none,1,tatoeba,de,accuracy,last,")
     assert_nothing_to_do(study, first)
     assert_told_of_a_finished_study(study)
     assert_no_secret(store, tmp_path, first)
@@ -43,12 +43,12 @@ def test_first_second_and_third_run(tmp_path: Path) -> None:
 
 
 def assert_nothing_to_do(study: Study, first: Ended) -> None:
-    began = time.process_time(), time.monotonic()
+    began = time.monotonic()
     again = study.run()
     assert again.status == 0
     assert again.out == first.out.replace("Results:", "Nothing to do: all 4 stages are done.\nResults:")
     assert again.err == ""
-    assert time.monotonic() - began[1] < 20.0, "far more than it takes on a busy machine"
+    assert time.monotonic() - began < 20.0, "ten times what it takes when the machine is idle"
     as_json = json.loads(study.run("-o", "json").out)
     assert as_json["ran"] == 0
     assert {stage["state"] for stage in as_json["stages"].values()} == {"done"}
@@ -63,13 +63,13 @@ def assert_told_of_a_finished_study(study: Study) -> None:
     assert log.out.endswith("committed by this attempt\n")
 
 
-def assert_no_secret(store: Store, folder: Path, *told: Ended) -> None:
+def assert_no_secret(store: Store, folder: Path, *told: Ended, secret: str = "") -> None:
     texts = [one.out + one.err for one in told]
     texts += [path.read_bytes().decode("utf-8", "replace") for path in folder.rglob("*") if path.is_file()]
     texts += [store.get(entry.name)[0].decode("utf-8", "replace") for entry in store.list("")]
     assert len(texts) > 20
-    for secret in SECRETS.values():
-        assert not [text for text in texts if secret in text]
+    for one in filter(None, (secret, *SECRETS.values())):
+        assert not [text for text in texts if one in text]
 
 
 def assert_a_lost_blob_runs_again(study: Study, store: Store, scores: str) -> None:
@@ -124,13 +124,12 @@ def test_a_bucket_and_a_folder_give_the_same_scores(tmp_path: Path, s3: S3Server
     bucket = open_store(study.store)
     scores, _ = bucket.get("grids/trained/scores.csv")
     third = study.run()
-    assert "Nothing to do: all 10 stages are done." in third.out
+    assert "Nothing to do: all 8 stages are done." in third.out
     log = study.xtl("logs", "grid.yaml", "target xnli after mnli", "--store", study.store)
     assert "xnli test de: " in log.out
     status = study.xtl("status", "grid.yaml", "--store", study.store)
-    assert status.out.startswith("trained: 10 done\n")
-    SECRETS.update(key=s3.secret)
-    assert_no_secret(bucket, tmp_path, on_s3, third, log, status)
+    assert status.out.startswith("trained: 8 done\n")
+    assert_no_secret(bucket, tmp_path, on_s3, third, log, status, secret=s3.secret)
 
     folder = study.xtl("run", "grid.yaml", "--store", "here")
     assert folder.status == 0, folder

@@ -50,7 +50,10 @@ def load_grid(path: Path, data: str | None, store: str | None) -> Grid:
 
 def place(text: str) -> str:
     """A folder made absolute, an s3:// prefix as it is."""
-    return text.rstrip("/") if "://" in text else str(Path(text).expanduser().resolve())
+    if "://" in text:
+        bare = text.rstrip("/")
+        return bare if "://" in bare else text
+    return str(Path(text).expanduser().resolve())
 
 
 def make_plan(grid: Grid) -> Plan:

@@ -97,8 +97,9 @@ def settings_in_force(grid: Grid) -> list[dict[str, Any]]:
 def show(grid: Grid, plan: Plan, done: set[str]) -> None:
     """The plan for a person."""
     from rich.table import Table
+    from rich.text import Text
 
-    from xtl.cli.common import console
+    from xtl.cli.common import console, plain
 
     out = console()
     users = Counter(row.key for row in plan.rows)
@@ -111,7 +112,7 @@ def show(grid: Grid, plan: Plan, done: set[str]) -> None:
         several = f"{users[stage.key]} rows" if users[stage.key] > 1 else ""
         several = several or (f"{children[stage.key]} stages" if children[stage.key] > 1 else "")
         table.add_row(
-            stage.title,
+            Text(plain(stage.title)),
             stage.key[:12],
             "done" if stage.key in done else "to run",
             several,
@@ -132,6 +133,9 @@ def show(grid: Grid, plan: Plan, done: set[str]) -> None:
 
 def _settings_table(grid: Grid) -> Any:
     from rich.table import Table
+    from rich.text import Text
+
+    from xtl.cli.common import plain
 
     table = Table(title="settings in force", title_justify="left")
     for name in ("role", "task", "values", "from"):
@@ -142,7 +146,7 @@ def _settings_table(grid: Grid) -> Any:
             by_source.setdefault(entry["sources"][name], []).append(f"{name} {value}")
         for index, (source, values) in enumerate(by_source.items()):
             head = (entry["role"], entry["name"]) if index == 0 else ("", "")
-            table.add_row(*head, ", ".join(values), source)
+            table.add_row(*(Text(plain(cell)) for cell in (*head, ", ".join(values), source)))
     return table
 
 
