@@ -138,7 +138,7 @@ def data_rows() -> list[list[str]]:
     """What the data folder's table has to say, from the tasks themselves."""
     rows = []
     for task in TASKS.values():
-        files = "<br>".join(f"{split}: {path}" for split, path in task.layout.items())
+        files = "<br>".join(f"{split}: {path}" for split, path in task.layout.items()).replace("*", r"\*")
         hub = ", ".join(hub_ids(task)) or "by hand"
         rows.append([f"`{task.key}`", files, hub])
     return rows
