@@ -109,3 +109,16 @@ def test_a_reader_that_has_seen_enough_is_no_error(folder: Path) -> None:
     done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, check=False)
     assert done.stdout.startswith(b'{"id":"0"')
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("arguments", ["show qqp --split train -o jsonl", "ls", "ls -o json"])
+def test_a_disk_that_is_full_fails_in_one_line(folder: Path, arguments: str) -> None:
+    command = f"{sys.executable} -m xtl.cli.app data {arguments} --from {folder}"
+    done = subprocess.run(["bash", "-c", f"{command} > /dev/full"], capture_output=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(b"failed: cannot write to standard output: No space left on device")
+    assert b"Traceback" not in done.stderr
+    assert b"ignored" not in done.stderr
+    done = subprocess.run(["bash", "-c", f"{command} >&-"], capture_output=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()[-1][:31]) == (1, b"failed: standard output is clos")

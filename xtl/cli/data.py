@@ -9,15 +9,16 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from enum import StrEnum
+from io import StringIO
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xtl.errors import UserError
+from xtl.errors import UserError, XtlError
 
 if TYPE_CHECKING:
     from xtl.tasks.base import Example, Listing, Task
@@ -180,7 +181,9 @@ def _overview(found: dict[str, dict[str, dict[str, Any]]]) -> None:
                 more = f" and {len(labels) - 3} more" if len(labels) > 3 else ""
                 row = (task, language, split, f"{summary['examples']:,}", shown + more, summary["sha256"][:12])
                 table.add_row(*(_plain(cell) for cell in row))
-    Console().print(table)
+    drawn = StringIO()
+    Console(file=drawn, force_terminal=sys.stdout is not None and sys.stdout.isatty()).print(table)
+    _write([drawn.getvalue().encode()])
 
 
 def _say_dropped(name: str, listing: Listing) -> None:
@@ -188,16 +191,20 @@ def _say_dropped(name: str, listing: Listing) -> None:
         print(f"{name}: {number} rows dropped ({reason})", file=sys.stderr)
 
 
-def _write(chunks: Iterable[bytes] | Iterator[bytes]) -> None:
-    """To stdout as they are. A reader that has seen enough (`| head`) is no error."""
+def _write(chunks: Iterable[bytes]) -> None:
+    """To stdout as they are. A reader that has seen enough (`| head`) is no error; a disk that is full is one."""
+    if sys.stdout is None:
+        raise XtlError("standard output is closed: send it to a file or a pipe")
     stream = sys.stdout.buffer
     try:
         for chunk in chunks:
             stream.write(chunk)
         stream.flush()
-    except BrokenPipeError:
+    except OSError as error:
         # Python flushes stdout once more at exit: give it something that takes the bytes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise XtlError(f"cannot write to standard output: {error.strerror}; what is there is cut off") from error
 
 
 @app.command()
