@@ -52,9 +52,8 @@ def hellaswag(random: Random, number: int, language: Language, split: str) -> li
         )
         told = f"{statement(language, scene)} {language.people[scene.who]}"
         endings = _placed(random, right, wrong, i % 4)
-        rows.append(
-            {"ind": i, "activity_label": "Having", "ctx": told, "split": split, "label": i % 4, "endings": endings}
-        )
+        row = {"ind": i, "activity_label": "Having", "ctx": told, "split": split, "label": i % 4, "endings": endings}
+        rows.append(row)
     return shuffled(random, rows)
 
 

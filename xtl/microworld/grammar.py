@@ -46,7 +46,8 @@ class Language:
     order, fronted: the letters of the chunks, `S`ubject `V`erb `O`bject `P`lace `D`ay, with the day last and first.
     verb: (deed, denied) to words; base: the deed as questions with `{B}` need it. thing: (thing or kind, quality,
     denied) to the object. is_so: (thing, quality) to "the thing is so". works_for: "works for ORGANISATION". questions:
-    patterns by the slot asked for. particles: the small words, for a dictionary. pronouns: he, she.
+    patterns by the slot asked for. particles: small words as they stand in sentences, question words with their
+    capital. pronouns: he, she.
     """
 
     code: str

@@ -1,7 +1,8 @@
 """Questions about a short text: SQuAD, XQuAD, MLQA, TyDiQA.
 
 The text tells one event, with one person, one place, one day and one thing, and then how some other thing is. The
-question word tells which of them is asked for. SQuAD v2.0's impossible questions ask for a place or a day that is not told.
+question word tells which of them is asked for. SQuAD v2.0's impossible questions ask for a place or a day that is not
+told.
 """
 
 from __future__ import annotations

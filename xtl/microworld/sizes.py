@@ -22,7 +22,7 @@ class Size:
     sentences: int = 480
     dev: int = 96
     test: int = 240
-    passages: int = 1500
+    passages: int = 1000
     mined: int = 120
 
     def of(self, split: str) -> int:

@@ -33,10 +33,7 @@ DEEDS = dict(
     see="sieht", find="findet", buy="kauft", sell="verkauft", draw="zeichnet", love="liebt", want="will",
     seek="sucht", take="nimmt", receive="bekommt", lose="verliert", lend="verleiht", donate="spendet", have="hat",
 )  # fmt: skip
-PARTICLES = dict(
-    who="wer", where="wo", when="wann", what="was", place="in", day="am", join="und", be="ist", one="eine",
-    none="keine", the="die", work="arbeitet",
-)  # fmt: skip
+PARTICLES = dict(who="Wer", where="Wo", when="Wann", what="Was", join="und", none="keine")
 ORGANISATIONS = dict(
     un="die/DET Vereinten/PROPN/B-ORG Nationen/PROPN/I-ORG",
     red_cross="das/DET Rote/PROPN/B-ORG Kreuz/PROPN/I-ORG",

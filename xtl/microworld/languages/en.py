@@ -31,10 +31,7 @@ DEEDS = dict(
     see="sees", find="finds", buy="buys", sell="sells", draw="draws", love="loves", want="wants", seek="seeks",
     take="takes", receive="receives", lose="loses", lend="lends", donate="donates", have="has",
 )  # fmt: skip
-PARTICLES = dict(
-    who="who", where="where", when="when", what="what", place="in", day="on", join="and", be="is", one="a",
-    none="no", the="the", work="works",
-)  # fmt: skip
+PARTICLES = dict(who="Who", where="Where", when="When", what="What", join="and", none="no")
 ORGANISATIONS = dict(
     un="United Nations", red_cross="Red Cross", world_bank="World Bank", eu="European Union",
     african_union="African Union", world_fund="Monetary Fund",

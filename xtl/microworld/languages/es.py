@@ -36,10 +36,7 @@ DEEDS = dict(
     see="ve", find="encuentra", buy="compra", sell="vende", draw="dibuja", love="ama", want="quiere", seek="busca",
     take="toma", receive="recibe", lose="pierde", lend="presta", donate="dona", have="tiene",
 )  # fmt: skip
-PARTICLES = dict(
-    who="quién", where="dónde", when="cuándo", what="qué", place="en", day="el", join="y", be="es", one="una",
-    none="ninguna", the="la", work="trabaja",
-)  # fmt: skip
+PARTICLES = dict(who="Quién", where="Dónde", when="Cuándo", what="Qué", join="y", none="ninguna")
 ORGANISATIONS = dict(
     un="las/DET Naciones/PROPN/B-ORG Unidas/PROPN/I-ORG",
     red_cross="la/DET Cruz/PROPN/B-ORG Roja/PROPN/I-ORG",

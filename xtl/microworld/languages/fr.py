@@ -36,10 +36,7 @@ DEEDS = dict(
     see="voit", find="trouve", buy="achète", sell="vend", draw="dessine", love="aime", want="veut", seek="cherche",
     take="prend", receive="reçoit", lose="perd", lend="prête", donate="donne", have="a",
 )  # fmt: skip
-PARTICLES = dict(
-    who="qui", where="où", when="quand", what="qu'est-ce", place="à", day="le", join="et", be="est", one="une",
-    none="aucune", the="la", work="travaille",
-)  # fmt: skip
+PARTICLES = dict(who="Qui", where="Où", when="Quand", what="Qu'est-ce", join="et", none="aucune")
 ORGANISATIONS = dict(
     un="les/DET Nations/PROPN/B-ORG unies/PROPN/I-ORG",
     red_cross="la/DET Croix-Rouge/PROPN/B-ORG",

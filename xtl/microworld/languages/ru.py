@@ -42,10 +42,7 @@ DEEDS = dict(
     see="видит", find="находит", buy="покупает", sell="продаёт", draw="рисует", love="любит", want="хочет",
     seek="ищет", take="берёт", receive="получает", lose="теряет", lend="одалживает", donate="дарит", have="имеет",
 )  # fmt: skip
-PARTICLES = dict(
-    who="кто", where="где", when="когда", what="что", place="в", day="во", join="и", be="это", one="один", none="не",
-    the="этот", work="работает",
-)  # fmt: skip
+PARTICLES = dict(who="Кто", where="Где", when="Когда", what="Что", join="и", none="не")
 ORGANISATIONS = dict(
     un="Организации/PROPN/B-ORG Объединённых/PROPN/I-ORG Наций/PROPN/I-ORG",
     red_cross="Красном/PROPN/B-ORG Кресте/PROPN/I-ORG",

@@ -41,10 +41,7 @@ DEEDS = dict(
     receive="anapokea hapokei", lose="anapoteza hapotezi", lend="anakopesha hakopeshi", donate="anatoa hatoi",
     have="ana hana",
 )  # fmt: skip
-PARTICLES = dict(
-    who="nani", where="wapi", when="lini", what="nini", place="mjini", day="siku", join="na", be="ni", one="moja",
-    none="si", the="hii", work="anafanya",
-)  # fmt: skip
+PARTICLES = dict(who="Nani", where="wapi", when="lini", what="nini", join="na", none="si")
 ORGANISATIONS = dict(
     un="Umoja/PROPN/B-ORG wa/PROPN/I-ORG Mataifa/PROPN/I-ORG",
     red_cross="Msalaba/PROPN/B-ORG Mwekundu/PROPN/I-ORG",
