@@ -59,13 +59,14 @@ class Heartbeat:
     def _run(self) -> None:
         parent = os.environ.get("XTL_PARENT")
         self.beat()
-        beaten = time.monotonic()
+        beaten, told = time.monotonic(), ""
         while not self._done.wait(PARENT_SECONDS):
             if parent and os.getppid() != int(parent):
                 stop.ask()  # the `xtl run` that started this process was killed: save and end
-            if time.monotonic() - beaten >= HEARTBEAT_SECONDS:
+            state = self._body["state"]
+            if state != told or time.monotonic() - beaten >= HEARTBEAT_SECONDS:
                 self.beat()
-                beaten = time.monotonic()
+                beaten, told = time.monotonic(), state
 
     def close(self, ended: str) -> None:
         """Stop the thread, and write the last of the log and how the attempt `ended`: committed, stopped or failed."""

@@ -26,6 +26,10 @@ HEADS = ("lm_head.", "cls.", "predictions.", "mask_predictions.", "lm_prediction
          "score.", "pooler.", "embeddings.position_ids", "discriminator_predictions.",
          "generator_predictions.")  # fmt: skip
 
+#: The files that hold a tokenizer's vocabulary; a model comes with one of them at least.
+VOCABULARIES = ("tokenizer.json", "sentencepiece.bpe.model", "spiece.model", "tokenizer.model", "vocab.txt",
+                "vocab.json")  # fmt: skip
+
 
 def load_encoder(folder: Path, *, drop_heads: bool = False) -> PreTrainedModel:
     """The encoder in float32, without its pooler. Raises ModelError with the names of missing or unexpected weights;
@@ -81,6 +85,8 @@ def _without_pooler(config: Any) -> dict[str, Any]:
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The fast tokenizer of an encoder folder. Raises ModelError where there is none: spans need character offsets."""
+    if not any((folder / name).is_file() for name in VOCABULARIES):  # transformers would make up an empty one
+        raise ModelError(f"{folder.name}: no tokenizer in it: none of {', '.join(VOCABULARIES)}")
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, use_fast=True)
     except (OSError, ValueError, KeyError) as error:

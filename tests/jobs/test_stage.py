@@ -177,7 +177,7 @@ def test_told_to_stop_anywhere_it_saves_and_the_rerun_gives_the_same_bytes(
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_real_signal_in_a_real_process(number: signal.Signals, tmp_path: Path) -> None:
     smallworld.write(tmp_path / "data")
-    text = GRID.replace("epochs: 3", "epochs: 60").replace("checkpoints: [last, english-dev, target-dev]\n", "")
+    text = GRID.replace("epochs: 3", "epochs: 200").replace("checkpoints: [last, english-dev, target-dev]\n", "")
     found = grid(text.replace("[xnli, tydiqa, tatoeba]", "[xnli]"), tmp_path)
     plan = build(found, look(found))
     store = open_store(str(tmp_path / "store"))
