@@ -34,11 +34,13 @@ class Expression:
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One task of an arm. cap: examples in all, None for every one there is."""
+    """One task of an arm. cap: examples in all, None for every one there is. every: written `@all`, so that those of
+    the languages count that the data hold."""
 
     task: str
     languages: tuple[str, ...] = ("en",)
     cap: int | None = None
+    every: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +90,8 @@ def part(text: str, tasks: Mapping[str, Task]) -> Part:
     languages = task.train_languages if written == ("all",) else written
     check_languages(task.key, languages, trainable_languages(task), text)
     order = trainable_languages(task)
-    return Part(task=task.key, languages=tuple(sorted(languages, key=order.index)), cap=expression.cap)
+    every = written == ("all",)
+    return Part(task=task.key, languages=tuple(sorted(languages, key=order.index)), cap=expression.cap, every=every)
 
 
 def trainable_languages(task: Task) -> tuple[str, ...]:

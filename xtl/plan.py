@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from xtl.errors import UserError
-from xtl.grid import Arm, Grid, Target
+from xtl.grid import Arm, Grid, Part, Target
 from xtl.inventory import TINY, Inventory, Unit, needed_units, training_unit
 from xtl.keys import SCHEMA, parent_keys, stage_key
 from xtl.settings import OPTIMISER, resolve
@@ -81,6 +81,14 @@ def split_of(unit: Unit, target: Target) -> tuple[str, tuple[str, ...]]:
     return "test", ()
 
 
+def languages_of(part: Part, inventory: Inventory) -> tuple[str, ...]:
+    """The languages that a part trains in: those it names, or with `@all` those that the data hold."""
+    if not part.every:
+        return part.languages
+    units = {x: inventory.units.get(training_unit(part.task, x)) for x in part.languages}
+    return tuple(x for x, unit in units.items() if unit is not None and (x, "train") in unit.listings)
+
+
 def _scorable(unit: Unit, task: str, language: str, split: str) -> bool:
     """The listing is there, and for BUCC dev too: its threshold is chosen there."""
     there = (language, _listing(task, language, split)) in unit.listings
@@ -101,7 +109,9 @@ def _absent(grid: Grid, inventory: Inventory) -> Iterator[str]:
             yield from _no_train(inventory, f"target {target.task}", target.task, language)
     for arm in grid.arms:
         for part in arm.parts:
-            for language in part.languages:
+            if part.every and languages_of(part, inventory):
+                continue
+            for language in part.languages[:1] if part.every else part.languages:
                 yield from _no_train(inventory, f"intermediate {arm.spelling}", part.task, language)
 
 
@@ -123,7 +133,8 @@ class _Planner:
 
     def plan(self) -> Plan:
         for place in needed_units(self.grid):
-            self.data[place] = self._fetch_data(self.inventory.units[place])
+            if place in self.inventory.units:  # `@all` may ask for more than there is
+                self.data[place] = self._fetch_data(self.inventory.units[place])
         rows: list[Row] = []
         for model in self.grid.models:
             base = self._fetch_model(model)
@@ -190,7 +201,7 @@ class _Planner:
         for part in arm.parts:
             own = resolve(self.grid, "intermediate", part.task, arm).values
             settings = {name: value for name, value in own.items() if name not in OPTIMISER}
-            languages = list(part.languages)
+            languages = list(languages_of(part, self.inventory))
             parts.append({"task": part.task, "languages": languages, "cap": part.cap, "settings": settings})
             data[part.task] = {x: self.data[training_unit(part.task, x)] for x in languages}
             tokens += 3 * self._training_tokens(part.task, languages, {**optimiser, **settings}, part.cap, arm.mix_cap)

@@ -53,10 +53,10 @@ def test_any_text_parses_or_says_why(text: str) -> None:
     [
         ("mnli", Part(task="mnli")),
         ("xnli", Part(task="xnli")),
-        ("pawsx@all", Part(task="pawsx", languages=("de", "en", "es", "fr", "ja", "ko", "zh"))),
+        ("pawsx@all", Part(task="pawsx", languages=("de", "en", "es", "fr", "ja", "ko", "zh"), every=True)),
         ("xnli@sw+de:50", Part(task="xnli", languages=("de", "sw"), cap=50)),
         ("qqp@de+en", Part(task="qqp", languages=("en", "de"))),  # a translated copy that the user brings
-        ("hellaswag@all", Part(task="hellaswag")),  # what is published, and that is English
+        ("hellaswag@all", Part(task="hellaswag", every=True)),  # what is published, and that is English
     ],
 )
 def test_parts(text: str, expected: Part) -> None:

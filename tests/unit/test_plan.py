@@ -84,10 +84,30 @@ def test_languages_the_data_lack_are_left_out_and_dev_serves_where_there_is_no_t
     assert (spec["languages"], spec["split"]) == (["de", "en", "sw"], "dev")
 
 
+def test_all_languages_are_those_that_the_data_hold(tmp_path: Path) -> None:
+    of = grid(GRID.replace("  - mnli\n", "  - mnli\n  - xnli@all\n"), tmp_path)
+    have = inventory(of)
+    have = replace(
+        have, units={place: unit for place, unit in have.units.items() if place[1] in ("", "de", "ru", "sw")}
+    )
+    found = build(of, have)
+    spec = next(s.spec for s in found.stages.values() if s.title == "intermediate xnli@all seed 1")
+    assert spec["parts"][0]["languages"] == ["de", "en", "ru", "sw"]
+    assert set(spec["parents"]["data"]["xnli"]) == {"de", "en", "ru", "sw"}
+    of = grid(GRID.replace("  - mnli\n", "  - mnli\n  - mlm@all\n"), tmp_path)
+    with pytest.raises(UserError) as caught:
+        build(of, without_task(inventory(of), "mlm"))
+    assert str(caught.value).splitlines() == ["intermediate mlm@all: no training data for mlm@ar."]
+
+
+def without_task(found: Inventory, task: str) -> Inventory:
+    return replace(found, units={place: unit for place, unit in found.units.items() if place[0] != task})
+
+
 def test_bucc_without_dev_has_no_threshold_and_is_refused(tmp_path: Path) -> None:
     of = grid(GRID.replace("tatoeba]", "bucc2018]"), tmp_path)
     have = inventory(of)  # test sides alone, as the hub has them
-    with pytest.raises(UserError, match="target bucc2018: no test or dev data in any of de, fr, ru, zh. .*dev"):
+    with pytest.raises(UserError, match=r"target bucc2018: no test or dev data in any of de, fr, ru, zh. .*dev"):
         build(of, have)
     unit = have.units[("bucc2018", "")]
     listings = {**unit.listings, ("ru", "dev.ru"): 10, ("ru", "dev.en"): 10, ("ru", "dev.gold"): 2}
