@@ -26,7 +26,7 @@ State = Literal["waiting", "done", "running", "elsewhere", "failed", "skipped", 
 #: A stage that ends for no reason of its own (killed, out of memory, a store that went away) is tried once more.
 TRIES = 2
 #: So often in a row the store may fail, with growing pauses, before a run that has nothing else to do gives up.
-MISSES = 5
+MISSES = 4
 POLL_SECONDS = 0.2
 
 

@@ -24,6 +24,7 @@ from xtl.store.files import explained
 #: How long a stopping stage has to save its state before it is killed, as a pod has (terminationGracePeriodSeconds).
 GRACE_SECONDS = 120.0
 _TAIL_BYTES = 1 << 16
+_LEAST_BYTES = 1 << 16  # with less free, a log may have got lost
 _STAMPED = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d ([A-Z]+) ", re.MULTILINE)
 
 
@@ -78,7 +79,11 @@ class StageProcess:
         if status < 0:
             hint = " (out of memory?)" if -status == signal.SIGKILL else ""
             return f"killed by {signal.Signals(-status).name}{hint}"
-        return last_error(self.log) or f"ended with {status}"
+        if error := last_error(self.log):
+            return error
+        if shutil.disk_usage(self.log.parent).free < _LEAST_BYTES:
+            return f"the disk of {self.log.parent.parent} is full: make room, or choose another folder with --work"
+        return f"ended with {status} and said nothing"
 
 
 def last_error(log: Path) -> str:

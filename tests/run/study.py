@@ -61,14 +61,15 @@ class Study:
         lines[3] = "en\tperhaps\tA\tB\t2"
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
-    def long_mnli(self, rows: int = 500_000) -> None:
+    def long_mnli(self, rows: int = 200_000) -> None:
         """MNLI's training file so long that its fetch takes seconds, and stops anywhere."""
         path = self.folder / "data/glue/MNLI/train.tsv"
         head, *body = path.read_text(encoding="utf-8").splitlines()
         with path.open("w", encoding="utf-8") as file:
             file.write(head + "\n")
-            for _ in range(rows // len(body)):
-                file.write("\n".join(body) + "\n")
+            for number in range(rows):
+                _, _, first, second, label = body[number % len(body)].split("\t")
+                file.write(f"{number}\tp{number}\t{first} {number}\t{second}\t{label}\n")
 
     def attempts(self, store: Store) -> dict[str, int]:
         """How often each stage was started here, by title: one log each."""
@@ -92,7 +93,7 @@ class Study:
         return subprocess.Popen(
             [sys.executable, "-m", "xtl.cli.app", *arguments],
             cwd=self.folder,
-            env=self._environment(env),
+            env=self.environment(env),
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=subprocess.PIPE,
@@ -102,7 +103,8 @@ class Study:
     def start_run(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
         return self.start("run", "grid.yaml", "--store", self.store, *arguments, **env)
 
-    def _environment(self, env: Mapping[str, str]) -> dict[str, str]:
+    def environment(self, env: Mapping[str, str]) -> dict[str, str]:
+        """What `xtl` sees: this test's, and `env`."""
         return {**os.environ, "OMP_NUM_THREADS": "1", **self.env, **env}
 
 
