@@ -25,7 +25,7 @@ def run(context: Context) -> dict[str, Any] | None:
             _submission(context, row, manifest)
     (context.out / "scores.csv").write_bytes(to_csv(scores))
     to_parquet(scores, context.out / "scores.parquet")
-    found = study(rows, scores, degenerate)
+    found = study(rows, scores, degenerate, spec["setting"])
     (context.out / "scores.md").write_text(markdown(found), encoding="utf-8")
     log.info("%d of %d rows are there", found.rows_done, found.rows)
     commit.upload_folder(context.store, context.out, layout.grid_prefix(spec["grid"]))

@@ -12,7 +12,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-#: Raised whenever the meaning of a spec changes, so that an old result is never taken for a new one.
+#: Raised whenever the meaning of a spec changes, or what the code makes of one, so that an old result is never taken
+#: for a new one.
 SCHEMA = 1
 
 

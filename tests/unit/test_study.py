@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from xtl.report.study import cell_text, markdown, notes, study
+from xtl.report.study import cell_text, head_and_rows, markdown, notes, study
 from xtl.scoring.table import COLUMNS, from_csv, scores_of, to_csv, to_parquet
 from xtl.scoring.xtreme import targets
 
@@ -65,6 +65,22 @@ def test_a_cell_is_the_mean_over_seeds_of_the_mean_over_languages() -> None:
 def test_qa_is_the_mean_of_exact_match_and_f1() -> None:
     found = study(ROWS, table({("none", 1, "xquad"): manifest("xquad", 50.0)}))
     assert found.lines[0].cells["xquad"].value == pytest.approx(50.0)
+
+
+def test_english_stands_alone_below_the_means() -> None:
+    one = manifest("xnli", 40.0)
+    one["metrics"]["scores"]["last"]["en"] = {"accuracy": 90.0}
+    head, rows, english = head_and_rows(study(ROWS, table({("none", 1, "xnli"): one})))
+    assert head == ["intermediate", "xnli", "xquad", "average"]
+    assert rows[0] == ["none", f"{(14 * 40 + 90) / 15:.1f}", "-", "-"]
+    assert english == [["none, English alone", "90.0", "-", "-"], ["mnli, English alone", "-", "-", "-"]]
+
+
+def test_translate_train_says_so_everywhere() -> None:
+    found = study(ROWS, table({("none", 1, "xnli"): manifest("xnli", 40.0)}), setting="translate-train")
+    assert any("translate-train" in note for note in notes(found))
+    assert "translate-train" in markdown(found).splitlines()[0]
+    assert not any("setting" in note for note in notes(study(ROWS, [])))
 
 
 def test_only_the_last_checkpoint_is_a_headline() -> None:

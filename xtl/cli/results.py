@@ -21,7 +21,7 @@ def collect(plan: Plan, store: Store) -> Study:
     manifests = {key: manifest for key in keys if (manifest := commit.read_manifest(store, key))}
     rows = [{"model": r.model, "arm": r.arm, "seed": r.seed, "task": r.task, "key": r.key} for r in plan.rows]
     scores, degenerate = gather(rows, manifests)
-    return study(rows, scores, degenerate)
+    return study(rows, scores, degenerate, plan.grid.setting)
 
 
 def print_study(plan: Plan, store: Store) -> bool:
@@ -30,23 +30,21 @@ def print_study(plan: Plan, store: Store) -> bool:
     from rich.text import Text
 
     from xtl.cli.common import console, plain
-    from xtl.report.study import cell_text, notes
+    from xtl.report.study import head_and_rows, notes
 
     found = collect(plan, store)
     if not found.rows_done:
         print(f"Incomplete: none of {found.rows} results is there.")
         return False
-    several = len(plan.grid.models) > 1
-    table = Table(title=f"{plan.grid.name}: {plan.grid.setting} scores", title_justify="left")
-    for name in (*(["model"] if several else []), "intermediate"):
-        table.add_column(name)
-    for name in (*found.tasks, "average"):
-        table.add_column(name, justify="right")
-    for line in found.lines:
-        cells = [cell_text(line.cells.get(task)) for task in found.tasks]
-        average = "-" if line.overall is None else f"{line.overall:.1f}"
-        names = (Text(plain(name)) for name in (*([line.model] if several else []), line.arm))
-        table.add_row(*names, *cells, average)
+    head, rows, english = head_and_rows(found)
+    table = Table(title=f"{plan.grid.name}: {found.setting} scores", title_justify="left")
+    for name in head:
+        table.add_column(name, justify="right" if name in (*found.tasks, "average") else "left")
+    for row in rows:
+        table.add_row(*(Text(plain(cell)) for cell in row))
+    table.add_section()
+    for row in english:
+        table.add_row(*(Text(plain(cell)) for cell in row))
     out = console()
     out.print(table)
     for note in notes(found):

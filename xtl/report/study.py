@@ -11,22 +11,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from xtl.scoring.counts import mean
+from xtl.scoring.items import headline
 from xtl.scoring.table import Score
 from xtl.scoring.xtreme import TaskScore, summarise, targets
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One arm on one task. values: the task's score by seed. languages of expected; split: what it is scored on."""
+    """One arm on one task. values: the task's score by seed; english: the same in English alone, where it is scored.
+    languages of expected; split: what it is scored on."""
 
     values: Mapping[int, float]
+    english: Mapping[int, float]
     languages: int
     expected: int
     split: str
 
     @property
     def value(self) -> float:
-        return sum(self.values.values()) / len(self.values)
+        return mean(self.values.values())
 
     @property
     def partial(self) -> bool:
@@ -52,10 +56,16 @@ class Study:
     seeds: tuple[int, ...]
     rows_done: int
     rows: int
+    setting: str = "zero-shot"
     degenerate: tuple[str, ...] = field(default=())
 
 
-def study(rows: Sequence[Mapping[str, Any]], scores: Iterable[Score], degenerate: Sequence[str] = ()) -> Study:
+def study(
+    rows: Sequence[Mapping[str, Any]],
+    scores: Iterable[Score],
+    degenerate: Sequence[str] = (),
+    setting: str = "zero-shot",
+) -> Study:
     """rows: the study's rows (model, arm, seed, task), done or not; scores: those of the headline rule are used."""
     found: dict[tuple[str, str, int], dict[str, dict[str, dict[str, float]]]] = defaultdict(dict)
     split: dict[tuple[str, str, str], str] = {}
@@ -70,7 +80,15 @@ def study(rows: Sequence[Mapping[str, Any]], scores: Iterable[Score], degenerate
     seeds = tuple(dict.fromkeys(row["seed"] for row in rows))
     lines = tuple(_line(model, arm, tasks, seeds, found, split) for model, arm in arms)
     done = sum(1 for row in rows if row["task"] in found.get((row["model"], row["arm"], row["seed"]), {}))
-    return Study(tasks=tasks, lines=lines, seeds=seeds, rows_done=done, rows=len(rows), degenerate=tuple(degenerate))
+    return Study(
+        tasks=tasks,
+        lines=lines,
+        seeds=seeds,
+        rows_done=done,
+        rows=len(rows),
+        setting=setting,
+        degenerate=tuple(degenerate),
+    )
 
 
 def _line(
@@ -88,6 +106,7 @@ def _line(
         if by_seed:
             cells[task] = Cell(
                 values={seed: score.score for seed, score in by_seed.items()},
+                english={s: headline(x.languages["en"]) for s, x in by_seed.items() if "en" in x.languages},
                 languages=min(len(score.languages) for score in by_seed.values()),
                 expected=len(next(iter(by_seed.values())).expected),
                 split=split[model, arm, task],
@@ -103,6 +122,8 @@ def _line(
 def notes(study: Study) -> list[str]:
     """What a reader must know beside the figures, in sentences."""
     found = []
+    if study.setting != "zero-shot":
+        found.append(f"The setting is {study.setting}: targets were trained in other languages than English, too.")
     if study.rows_done < study.rows:
         found.append(f"Incomplete: {study.rows_done} of {study.rows} results are there.")
     cells = {task: [line.cells[task] for line in study.lines if task in line.cells] for task in study.tasks}
@@ -132,14 +153,24 @@ def cell_text(cell: Cell | None) -> str:
     return f"{cell.value:.1f}{'*' if cell.partial else ''}{'†' if cell.split == 'dev' else ''}"
 
 
-def markdown(study: Study) -> str:
-    """The table and its notes, as GitHub shows them."""
+def head_and_rows(study: Study) -> tuple[list[str], list[list[str]], list[list[str]]]:
+    """The table's head, its rows, and rows for English alone (the language of training, so no transfer)."""
     several = len({line.model for line in study.lines}) > 1
     head = [*(["model"] if several else []), "intermediate", *study.tasks, "average"]
-    rows = [head, ["---"] * len(head)]
+    rows, english = [], []
     for line in study.lines:
-        cells = [cell_text(line.cells.get(task)) for task in study.tasks]
+        names = [*([line.model] if several else []), line.arm]
+        cells = [line.cells.get(task) for task in study.tasks]
         average = "-" if line.overall is None else f"{line.overall:.1f}"
-        rows.append([*([line.model] if several else []), line.arm, *cells, average])
-    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
-    return table + "\n\n" + "\n\n".join(notes(study)) + "\n"
+        rows.append([*names, *map(cell_text, cells), average])
+        alone = [f"{mean(cell.english.values()):.1f}" if cell and cell.english else "-" for cell in cells]
+        english.append([*names[:-1], f"{line.arm}, English alone", *alone, "-"])
+    return head, rows, english
+
+
+def markdown(study: Study) -> str:
+    """The table and its notes, as GitHub shows them."""
+    head, rows, english = head_and_rows(study)
+    lines = [head, ["---"] * len(head), *rows, *english]
+    table = "\n".join("| " + " | ".join(row) + " |" for row in lines)
+    return f"Scores, {study.setting}.\n\n{table}\n\n" + "\n\n".join(notes(study)) + "\n"
