@@ -65,7 +65,7 @@ def csqa(random: Random, number: int, language: Language) -> list[Row]:
         sorts = _sorts(language, some_scene(random))
         right = sorts.pop(slot)
         wrong = [*sorts.values(), text(language.verb(scene.deed, False))]
-        label = i // 4 % 5
+        label = i % 5
         choices = [
             {"label": "ABCDE"[n], "text": choice} for n, choice in enumerate(_placed(random, right, wrong, label))
         ]
