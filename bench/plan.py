@@ -1,6 +1,6 @@
 """Planning 10,000 stages, beside the least that any planner must do: the canonical JSON and sha256 of their specs.
 
-    python bench/plan.py
+python bench/plan.py
 """
 
 from __future__ import annotations
@@ -14,7 +14,19 @@ from xtl.grid import load
 from xtl.keys import stage_key
 from xtl.plan import build
 
-ARMS = ["none", "mnli", "qqp", "squad_v1", "squad_v2", "hellaswag", "csqa", "cosmosqa", "xnli@de", "xnli@ru", "anli_plus"]
+ARMS = [
+    "none",
+    "mnli",
+    "qqp",
+    "squad_v1",
+    "squad_v2",
+    "hellaswag",
+    "csqa",
+    "cosmosqa",
+    "xnli@de",
+    "xnli@ru",
+    "anli_plus",
+]
 STAGES = 10_000
 
 
@@ -32,7 +44,9 @@ def main() -> None:
     for stage in found.stages.values():
         stage_key(stage.spec)
     hashed = time.perf_counter() - begun
-    print(f"plan of {len(found.stages)} stages: {planned:.2f} s, {planned / hashed:.1f} times hashing their specs alone")
+    print(
+        f"plan of {len(found.stages)} stages: {planned:.2f} s, {planned / hashed:.1f} times hashing their specs alone"
+    )
 
 
 if __name__ == "__main__":

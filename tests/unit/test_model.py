@@ -66,7 +66,7 @@ def test_a_missing_weight_is_named(tokenizer: PreTrainedTokenizerFast, tmp_path:
     weights = load_file(folder / "model.safetensors")
     del weights["encoder.layer.1.output.dense.weight"]
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ModelError, match="1 encoder weights missing: encoder.layer.1.output.dense.weight"):
+    with pytest.raises(ModelError, match=r"1 encoder weights missing: encoder.layer.1.output.dense.weight"):
         load_encoder(folder)
 
 
