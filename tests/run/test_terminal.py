@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import os
 import pty
 import re
@@ -11,10 +12,16 @@ import subprocess
 import sys
 import termios
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 
 from tests.run.study import BROKEN, FAILING, Study
+from xtl.cli import common, results
+from xtl.report.study import Cell, Line
+from xtl.report.study import Study as StudyTable
+from xtl.scoring.xtreme import targets
 
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -87,3 +94,28 @@ def test_a_pipe_gets_plain_lines(study: Study) -> None:
     assert "\x1b" not in told.out + told.err
     assert "\r" not in told.out + told.err
     assert all(re.match(r"\[ *\d+s\] ", line) for line in told.err.splitlines() if "fetch mnli" in line)
+
+
+@pytest.mark.parametrize("width", [40, 80, 160])
+def test_no_figure_of_the_scores_is_cut(width: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nine tasks and arms with long names, whatever the terminal's width."""
+    arms = ["none", "xnli@de+ru+sw", "multi [bold]arm[/bold]"]
+    cell = {"languages": 3, "expected": 9, "english": {1: 71.25}}
+    cells = {task: Cell(values={1: 10.0 + n}, split="dev" if n else "test", **cell) for n, task in enumerate(targets())}
+    found = study_of(arms, cells)
+    monkeypatch.setattr(results, "collect", lambda plan, store: found)
+    out = io.StringIO()
+    monkeypatch.setattr(common, "console", lambda: Console(file=out, width=width, highlight=False))
+    assert results.print_study(SimpleNamespace(grid=SimpleNamespace(name="wide")), None)  # type: ignore[arg-type]
+    table = out.getvalue()
+    for n in range(len(cells)):
+        assert table.count(f"{10.0 + n:.1f}*{'†' if n else ''}") == len(arms)
+    assert table.count("71.2") == len(arms) * len(cells)
+    assert "…" not in table
+    assert all(len(line) <= width for line in table.splitlines() if line[:1] in "┃│├┏")
+    assert "[bold]" in table, "a name's brackets are no markup"
+
+
+def study_of(arms: list[str], cells: dict[str, Cell]) -> StudyTable:
+    lines = tuple(Line(model="tiny", arm=arm, cells=cells, overall=None) for arm in arms)
+    return StudyTable(tasks=tuple(cells), lines=lines, seeds=(1,), rows_done=27, rows=27)

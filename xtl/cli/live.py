@@ -104,7 +104,7 @@ class LiveTable(PlainLines):
         line = Text(plain(f"[{self._spent():>6}] "), style="dim")
         line.append(f"{state:<8}" if state else "", style=_COLOURS.get(state, ""))
         line.append(plain(text) if not state else f" {plain(text)}", style="not dim")
-        self._live.console.print(line, soft_wrap=True, highlight=False)
+        self._live.console.print(line, highlight=False)
 
     def _read(self) -> None:
         from xtl.errors import StoreError

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from xtl.plan import Plan
     from xtl.report.study import Study
     from xtl.store.base import Store
@@ -25,8 +29,8 @@ def collect(plan: Plan, store: Store) -> Study:
 
 
 def print_study(plan: Plan, store: Store) -> bool:
-    """The table and its notes on stdout; without any result, that alone, and False."""
-    from rich.table import Table
+    """The table and its notes on stdout; without any result, that alone, and False. Where the terminal is too narrow
+    for a row an arm, tasks are the rows, and no figure is cut."""
     from rich.text import Text
 
     from xtl.cli.common import console, plain
@@ -37,16 +41,45 @@ def print_study(plan: Plan, store: Store) -> bool:
         print(f"Incomplete: none of {found.rows} results is there.")
         return False
     head, rows, english = head_and_rows(found)
-    table = Table(title=f"{plan.grid.name}: {found.setting} scores", title_justify="left")
-    for name in head:
-        table.add_column(name, justify="right" if name in (*found.tasks, "average") else "left")
-    for row in rows:
-        table.add_row(*(Text(plain(cell)) for cell in row))
-    table.add_section()
-    for row in english:
-        table.add_row(*(Text(plain(cell)) for cell in row))
+    title = f"{plan.grid.name}: {found.setting} scores"
     out = console()
-    out.print(table)
+    wide = _table(title, head, [rows, english], figures=len(found.tasks) + 1)
+    if out.measure(wide, options=out.options.update(width=1000)).maximum <= out.width:
+        out.print(wide)
+    else:
+        for table in _turned(title, head, [*rows, *english], len(found.tasks) + 1, out.width):
+            out.print(table)
     for note in notes(found):
-        out.print(Text(plain(note)), soft_wrap=True)
+        out.print(Text(plain(note)), soft_wrap=not out.is_terminal)
     return True
+
+
+def _table(title: str, head: Sequence[str], sections: Sequence[Sequence[Sequence[str]]], figures: int) -> Table:
+    """`figures`: how many columns, counted from the right, hold figures."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from xtl.cli.common import plain
+
+    table = Table(title=Text(title), title_justify="left")
+    for index, name in enumerate(head):
+        right = index >= len(head) - figures
+        table.add_column(Text(plain(name)), justify="right" if right else "left", min_width=6 if right else None)
+    for rows in sections:
+        table.add_section()
+        for row in rows:
+            table.add_row(*(Text(plain(cell)) for cell in row))
+    return table
+
+
+def _turned(
+    title: str, head: Sequence[str], rows: Sequence[Sequence[str]], figures: int, width: int
+) -> Iterator[Table]:
+    """A column an arm, as many side by side as fit, their names broken to at most 12 characters a line."""
+    names = len(head) - figures
+    at_once = max(1, (width - 14) // 15)
+    for start in range(0, len(rows), at_once):
+        some = rows[start : start + at_once]
+        tasks = [[head[names + n], *(row[names + n] for row in some)] for n in range(figures)]
+        arms = ["\n".join(textwrap.wrap(" ".join(row[:names]), 12)) for row in some]
+        yield _table(title if start == 0 else "", ["task", *arms], [tasks[:-1], tasks[-1:]], figures=len(some))
