@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests import smallworld
 from tests.run.study import BROKEN, FAILING, Ended, Study, keys
+from tests.tiny import tiny_encoder, tiny_tokenizer
 from xtl.process import last_error
 from xtl.store import commit, layout, open_store
 from xtl.store.base import Store
@@ -89,6 +91,42 @@ def test_running_again_tries_only_what_is_missing(failed: tuple[Study, Store, En
     by_key = told["stages"][keys(store, "failing")["fetch xnli"]]
     assert (by_key["state"], by_key["reason"]) == ("failed", BROKEN)
     assert BROKEN in Path(by_key["log"]).read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_a_partial_report_and_then_the_whole(tmp_path: Path) -> None:
+    """Where rows fail there are scores of the others; the row mended, only what hangs on it runs."""
+    text = FAILING.replace("tiny", "./m").replace("[none, mnli]", "[none]")
+    text += "train: {target: {default: {lr: 1e-3, epochs: 1, batch: 8, length: 32}}}\n"
+    study, store = Study(tmp_path, text), open_store(str(tmp_path / "store"))
+    mended = (tmp_path / "data/xnli/XNLI-1.0/xnli.test.tsv").read_bytes()
+    study.break_xnli()
+    tokenizer = tiny_tokenizer(smallworld.sentences("en"))
+    tiny_encoder(tokenizer).save_pretrained(tmp_path / "m")
+    tokenizer.save_pretrained(tmp_path / "m")
+
+    first = study.run("--parallel", "2")
+    assert first.status == 1, first
+    assert "Incomplete: 1 of 2 results are there." in first.out
+    assert "reduce: a partial report: not every row is done" in first.err
+    scores = (tmp_path / "store/grids/failing/scores.csv").read_text().splitlines()
+    assert {line.split(",")[3] for line in scores[1:]} == {"tatoeba"}
+    assert keys(store, "failing")["reduce"] not in commit.manifests(store)
+    shown = study.xtl("status", "grid.yaml", "--store", "store").out
+    assert "for 1 of 2 results that failed or were skipped; its report is partial" in shown
+
+    (tmp_path / "data/xnli/XNLI-1.0/xnli.test.tsv").write_bytes(mended)
+    second = study.run()
+    assert second.status == 0, second
+    ran = {line.split(maxsplit=4)[4] for line in second.err.splitlines() if "] running " in line}
+    assert ran == {"fetch xnli", "target xnli after none seed 1", "reduce"}
+    scores = (tmp_path / "store/grids/failing/scores.csv").read_text().splitlines()
+    assert {line.split(",")[3] for line in scores[1:]} == {"tatoeba", "xnli"}
+
+    study.break_xnli()  # now a whole report would be lost
+    third = study.run()
+    assert third.status == 2, third
+    assert "another grid named 'failing':\n(the file is the same: its data or models changed)\n" in third.err
 
 
 @pytest.mark.parametrize(

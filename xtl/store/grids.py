@@ -1,7 +1,8 @@
 """A grid's name in a store, and what later commands know of it: its plan as submitted.
 
 The name is taken by the first grid that uses it and refused to another without `--replace`. What counts as the same
-grid is what it asks for (its rows, stages and contrasts), not its comments or layout.
+grid is what it asks for (its rows, stages and contrasts), not its comments or layout; and the same file over data or
+models that were mended before the study ever came to its end.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def register(store: Store, grid: Grid, plan: Plan, *, replace: bool) -> None:
     stands for another grid."""
     prefix = layout.grid_prefix(grid.name)
     known = commit.get_json(store, f"{prefix}plan.json")
-    if known is not None and known["reduce"] != plan.reduce and not replace:
+    if known is not None and known["reduce"] != plan.reduce and not replace and not _mended(store, grid, known):
         before = known["grid"].splitlines()
         now = grid.text.splitlines()
         changed = list(difflib.unified_diff(before, now, "in the store", "now", lineterm="", n=0))
@@ -41,6 +42,11 @@ def register(store: Store, grid: Grid, plan: Plan, *, replace: bool) -> None:
         }
         body = {"reduce": plan.reduce, "grid": grid.text, "rows": rows, "stages": stages, "order": list(stages)}
         commit.put_json(store, f"{prefix}plan.json", body)
+
+
+def _mended(store: Store, grid: Grid, known: dict[str, Any]) -> bool:
+    """The same file as before, of which no complete report is there to be lost."""
+    return known["grid"] == grid.text and commit.read_manifest(store, known["reduce"]) is None
 
 
 def read(store: Store, name: str) -> dict[str, Any]:
