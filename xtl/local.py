@@ -42,7 +42,7 @@ class Watcher(Protocol):
 
 class Run:
     """One `xtl run`. `states` and `reasons` are by stage key; `work` holds scratch folders and logs. `stopping` counts
-    the signals that asked it to end, `signal` is the first of them."""
+    the signals that asked it to end."""
 
     def __init__(self, plan: Plan, store: Store, work: Path, watcher: Watcher, *, parallel: int) -> None:
         self.plan, self.store, self.work, self.watcher, self.parallel = plan, store, work, watcher, parallel
@@ -51,7 +51,7 @@ class Run:
         self.logs: dict[str, Path] = {}
         self.tries: dict[str, int] = {}
         self.running: dict[str, StageProcess] = {}
-        self.stopping, self.signal = 0, 0
+        self.stopping = 0
         self._said_stopping = False
         self._misses, self._not_before = 0, 0.0  # of the store; see _missed
         self._claims = Claims(store)
@@ -241,7 +241,6 @@ class Run:
 
     def _stop(self, number: int, frame: object) -> None:
         self.stopping += 1
-        self.signal = self.signal or number
         self._signal_all()
 
 

@@ -30,6 +30,19 @@ precision: fp32
 data: ./data
 """
 FAILING = RETRIEVAL.replace("small", "failing").replace("[none]", "[none, mnli]").replace("[tat", "[xnli, tat")
+#: An intermediate and a target that train; stages that import torch: four.
+TRAINED = """\
+name: trained
+model: tiny
+seeds: [1]
+intermediates: [mnli]
+targets: [xnli, tatoeba]
+train:
+  intermediate: {default: {lr: 1e-3, epochs: 2, batch: 8, length: 32}}
+  target: {default: {lr: 1e-3, epochs: 2, batch: 8, length: 32}}
+precision: fp32
+data: ./data
+"""
 #: Where FAILING's row is broken, as xtl says it.
 BROKEN = 'xnli/XNLI-1.0/xnli.test.tsv:4: gold_label is "perhaps", not one of: entailment neutral contradiction'
 
@@ -110,7 +123,7 @@ class Study:
 
 def ended(process: subprocess.Popen[str], timeout: float = 120.0) -> Ended:
     out, err = process.communicate(timeout=timeout)
-    return Ended(status=process.returncode, out=out, err=err)
+    return Ended(status=process.returncode, out=out or "", err=err)
 
 
 def wait(until: Callable[[], Any], what: str, seconds: float = 90.0) -> Any:

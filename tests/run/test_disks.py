@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.run.study import FAILING, Ended, Study
+from tests.run.study import FAILING, Ended, Study, ended
 
 
 @functools.cache
@@ -68,6 +68,13 @@ def test_a_read_only_store(study: Study) -> None:
     told = mounted(study, "ro", "xtl run grid.yaml --store small/store")
     assert told.status == 1, told
     assert "the file system is read-only: choose a folder that you may write to" in told.err
+
+
+def test_output_that_finds_no_room(study: Study) -> None:
+    with open("/dev/full", "wb") as full:
+        told = ended(study.start("plan", "grid.yaml", stdout=full))
+    assert told.status == 1
+    assert told.err == "failed: [Errno 28] No space left on device\n"
 
 
 @pytest.mark.slow

@@ -8,23 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.run.study import RETRIEVAL, Ended, Study, beat, ended, keys, wait
+from tests.run.study import RETRIEVAL, TRAINED, Ended, Study, beat, ended, keys, wait
 from tests.s3server import S3Server
 from xtl.store import commit, layout, open_store
 from xtl.store.base import Store
 
-TRAINED = """\
-name: trained
-model: tiny
-seeds: [1]
-intermediates: [mnli]
-targets: [xnli, tatoeba]
-train:
-  intermediate: {default: {lr: 1e-3, epochs: 2, batch: 8, length: 32}}
-  target: {default: {lr: 1e-3, epochs: 2, batch: 8, length: 32}}
-precision: fp32
-data: ./data
-"""
 SECRETS = {"HF_TOKEN": "hf_secretsecretsecretsecret", "AWS_SESSION_TOKEN_OLD": "stssecretsecretsecret"}
 
 

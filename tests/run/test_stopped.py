@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.run.study import FAILING, Study, alive, children, ended, wait
+from tests.run.study import FAILING, TRAINED, Study, alive, beat, children, ended, keys, wait
 from tests.s3server import S3Server
 from xtl.store import commit, layout, open_store
 from xtl.store.base import Store
@@ -63,7 +65,7 @@ def test_one_signal_stops_in_order(place: tuple[Study, Store], number: signal.Si
     key = reading(study, store)
     process.send_signal(number)
     told = ended(process)
-    assert told.status == 128 + number, told
+    assert told.status == 130, told
     assert "Stopping: stages save their state and end; once more kills them" in told.err
     assert f"stopped   {key[:12]} fetch mnli\n" in told.err
     assert "Stopped; 9 of 10 stages are left. The same command goes on from here.\n" in told.err or (
@@ -157,3 +159,29 @@ def test_a_stage_that_someone_else_stops_is_started_again(place: tuple[Study, St
     told = ended(process)
     assert told.err.count("fetch mnli: it was told to stop; it is started again\n") == 3, told
     assert f"done      {key[:12]} fetch mnli\n" in told.err
+
+
+@pytest.mark.slow
+def test_training_that_is_stopped_goes_on_from_its_saved_state(tmp_path: Path) -> None:
+    text = TRAINED.replace("epochs: 2", "epochs: 200", 1).replace("[xnli, tatoeba]", "[tatoeba]")
+    study, store = Study(tmp_path, text), open_store(str(tmp_path / "store"))
+    process = study.start_run()
+    wait(lambda: store.head(f"{layout.grid_prefix('trained')}plan.json"), "the grid's registration")
+    key = keys(store, "trained")["intermediate mnli seed 1"]
+    wait(lambda: beat(store, key).get("step", 0) > 20, "training")
+    shown = study.xtl("status", "grid.yaml", "--store", "store", "-o", "json")
+    running = next(stage for stage in json.loads(shown.out)["stages"] if stage["key"] == key)
+    assert running["state"] == "running"
+    assert running["progress"]["steps"] == 1200
+    process.send_signal(signal.SIGINT)
+    told = ended(process)
+    assert told.status == 130, told
+    assert f"stopped   {key[:12]} intermediate mnli seed 1\n" in told.err
+    assert list(store.list(layout.resumes_prefix(key)))
+    again = study.run()
+    assert again.status == 0, again
+    log = study.xtl("logs", "grid.yaml", "intermediate", "--store", "store").out
+    begun = re.search(r"going on from step (\d+) of 1200", log)
+    assert begun, log
+    assert int(begun[1]) > 20
+    assert not list(store.list(layout.resumes_prefix(key)))

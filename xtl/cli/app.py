@@ -63,6 +63,9 @@ def main() -> None:
         prefix = "error: " if isinstance(error, UserError) else "failed: "
         print(plain(f"{prefix}{error}"), file=sys.stderr)
         sys.exit(error.status)
+    except OSError as error:  # a disk that is full or may not be read, wherever that is found out
+        print(plain(f"failed: {error}"), file=sys.stderr)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def run(
     else:
         _finish(grid, plan, opened, going, complete=complete, ran=watcher.ran)
     if not complete:
-        raise typer.Exit(128 + going.signal if going.stopping else 1)
+        raise typer.Exit(130 if going.stopping else 1)
 
 
 def _need_jobs() -> None:
