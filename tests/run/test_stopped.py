@@ -145,6 +145,7 @@ def test_a_stage_that_is_killed_twice_has_failed(place: tuple[Study, Store]) -> 
     assert note["status"] == -signal.SIGKILL
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["folder"], indirect=True)
 def test_a_stage_that_someone_else_stops_is_started_again(place: tuple[Study, Store]) -> None:
     """As a disruption, which counts for nothing: it may be stopped more often than it is tried."""

@@ -11,7 +11,7 @@ from tests.s3server import S3Server
 from xtl.store import commit, layout, open_store
 
 
-@pytest.mark.parametrize("kind", ["folder", "s3"])
+@pytest.mark.parametrize("kind", ["folder", pytest.param("s3", marks=pytest.mark.slow)])
 def test_each_stage_runs_once_and_a_failure_is_told_in_both(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -120,6 +120,7 @@ class LiveTable(PlainLines):
             self._progress = found
 
     def _table(self, run: Run) -> RenderableType:
+        from rich.console import Group
         from rich.table import Table
         from rich.text import Text
 
@@ -127,7 +128,7 @@ class LiveTable(PlainLines):
         title = f"{self.plan.grid.name}: {count['done']} of {len(run.states)} stages done"
         title += "".join(f", {n} {name}" for name, n in count.items() if n and name != "done") + f", {self._spent()}"
         wide = self._live.console.width >= NARROW
-        table = Table(title=Text(title), title_justify="left", box=None, padding=(0, 2, 0, 0))
+        table = Table(box=None, padding=(0, 2, 0, 0))
         names = ("stage", "state", "step", *(("loss", "tokens/s") if wide else ()), "left")
         for name in names:
             side: Any = "left" if name in ("stage", "state") else "right"
@@ -137,7 +138,7 @@ class LiveTable(PlainLines):
             figures = beat if beat.get("attempt") == process.attempt else {}  # an earlier attempt's says nothing
             cells = _cells(process.stage, figures)
             table.add_row(*(Text(plain(cells[name])) for name in names))
-        return table
+        return Group(Text(title, style="bold"), table)
 
 
 def _cells(stage: Stage, beat: Mapping[str, Any]) -> dict[str, str]:
