@@ -51,7 +51,8 @@ def test_english_is_learnt_by_every_arm(scores: dict[tuple[str, str, str], float
 def test_the_dictionary_carries_over_and_chance_does_not(
     scores: dict[tuple[str, str, str], float], task: str, gain: float
 ) -> None:
-    """Seen: XNLI 38, tatoeba 37 points over `none` for the dictionary; -4 and -1 for the null arm."""
+    """Seen over `none`, seeds 1 to 3: the dictionary 33 to 40 points in XNLI and 27 to 47 in Tatoeba, the null arm -4
+    to -1 and -1 to 0."""
     none = over_others(scores, "none", task)
     assert over_others(scores, "carries", task) > none + gain
     assert over_others(scores, "chance", task) < none + 8
