@@ -8,9 +8,9 @@ What is known by construction:
 
 - *What carries over.* `mlm@de+en+es+fr+ru+sw` (a dictionary's lines, see `glossary`) ties the words of all languages to
   each other. What a target's English training then says about English words, the model knows of the others too. It
-  shows in retrieval, XNLI and POS, seed by seed; in names and PAWS-X on the average of seeds; hardly in span QA, which
-  hangs on word order as well. (`grids/demo.yaml`, seeds 1 to 3, mean over the languages but English: Tatoeba from 1 to
-  28 or more, XNLI from about 37 to 69 or more.)
+  shows most in retrieval and XNLI, then in names and POS, on the average of seeds in PAWS-X, hardly in span QA, which
+  hangs on word order as well. With `grids/demo.yaml`, mean over the languages but English: Tatoeba from 1 to 28 or
+  more, XNLI from at most 36 to 69 or more (seeds 1 to 3), POS from 43 to 57 (seed 1).
 - *What does not.* `csqa@de+es+fr+ru+sw`, the null arm, has answers that are drawn without looking at the questions (see
   `choices`). So has, by definition, any intermediate trained with a learning rate of 0.
 
