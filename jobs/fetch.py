@@ -100,7 +100,7 @@ def _model_folder(context: Context, identity: Mapping[str, Any]) -> Path:
 
         with context.phase("downloading"):
             return download_model(identity["hub"], identity["revision"], context.work / "model")
-    folder = Path(context.where["model"]).expanduser()
+    folder = local_data(context.where["model"])
     if digest_of_model(folder) != identity["digest"]:
         raise UserError(f"the files of {folder} changed since this stage was planned; run the grid again")
     return folder

@@ -1,0 +1,225 @@
+"""The only module that talks to Kubernetes: a few verbs over raw JSON objects, and its errors in plain words.
+
+Lists are raw JSON (typed objects cost five times the time and memory), paged by the server's own limit. Everything is
+namespaced. 429 and `Retry-After` are honoured, 409 at creation means that the object is there, and nothing here decides
+anything: see `controller.py` and `states.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from xtl.errors import UserError, XtlError
+
+Object = dict[str, Any]
+
+JOBS = "/apis/batch/v1/namespaces/{namespace}/jobs"
+PODS = "/api/v1/namespaces/{namespace}/pods"
+EVENTS = "/api/v1/namespaces/{namespace}/events"
+SECRETS = "/api/v1/namespaces/{namespace}/secrets"
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+WORKLOADS = "/apis/kueue.x-k8s.io/v1beta2/namespaces/{namespace}/workloads"
+
+#: Every object of xtl's.
+OURS = "app.kubernetes.io/managed-by=xtl"
+
+_TRIES = 6
+TIMEOUT_SECONDS = 30.0
+_MERGE, _JSON = "application/merge-patch+json", "application/json"
+
+
+class ClusterError(XtlError):
+    """The API server did not do what was asked. `code` is its HTTP status, 0 where it did not answer."""
+
+    def __init__(self, message: str, code: int = 0) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class ClusterRefused(UserError):
+    """Credentials, rights or the request itself: asking again changes nothing."""
+
+
+class Cluster:
+    """One namespace of one cluster. `requests` counts what was sent, by verb, for whoever wants to know."""
+
+    def __init__(self, *, context: str | None = None, namespace: str | None = None) -> None:
+        """From the service account in a pod, else from the kubeconfig's context. Raises ClusterRefused."""
+        from kubernetes import client, config
+        from kubernetes.config import ConfigException
+
+        configuration = client.Configuration()
+        try:
+            if context is None and Path("/var/run/secrets/kubernetes.io/serviceaccount/token").exists():
+                config.load_incluster_config(client_configuration=configuration)
+                home = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace").read_text().strip()
+            else:
+                config.load_kube_config(context=context, client_configuration=configuration)
+                home = _context_namespace(context)
+        except (ConfigException, OSError, TypeError) as error:
+            raise ClusterRefused(f"no cluster: {error}; set KUBECONFIG, or name a context with --context") from None
+        configuration.retries = False
+        self.namespace = namespace or home
+        self.host = str(configuration.host)
+        self.requests: dict[str, int] = {}
+        self._client = client.ApiClient(configuration)
+
+    def list(self, path: str, *, selector: str = "", fields: str = "") -> list[Object]:
+        """Every object, in pages."""
+        return list(self._pages(path, selector, fields))
+
+    def _pages(self, path: str, selector: str, fields: str) -> Iterator[Object]:
+        query = {"labelSelector": selector, "fieldSelector": fields, "limit": "500"}
+        while True:
+            page = self._ask("GET", path, query={name: value for name, value in query.items() if value})
+            yield from page.get("items", [])
+            following = page.get("metadata", {}).get("continue")
+            if not following:
+                return
+            query["continue"] = following
+
+    def get(self, path: str, name: str) -> Object | None:
+        """The object, or None."""
+        try:
+            return self._ask("GET", f"{path}/{quote(name)}")
+        except ClusterError as error:
+            if error.code == 404:
+                return None
+            raise
+
+    def create(self, path: str, manifest: Mapping[str, Any], *, dry_run: bool = False) -> bool:
+        """Create; False where one of that name is there already."""
+        try:
+            self._ask("POST", path, body=manifest, query={"dryRun": "All"} if dry_run else {})
+        except ClusterError as error:
+            if error.code == 409:
+                return False
+            raise
+        return True
+
+    def patch(self, path: str, name: str, change: Mapping[str, Any]) -> Object | None:
+        """A merge patch (RFC 7386); the object as it is then, or None where it is gone. A `metadata.resourceVersion` in
+        the change makes it conditional: ClusterError 409 where the object has moved on."""
+        try:
+            return self._ask("PATCH", f"{path}/{quote(name)}", body=change, kind=_MERGE)
+        except ClusterError as error:
+            if error.code == 404:
+                return None
+            raise
+
+    def delete(self, path: str, name: str) -> bool:
+        """Delete in the foreground: the object stays until its dependants (a Job's pods) are gone. False if it was."""
+        try:
+            self._ask("DELETE", f"{path}/{quote(name)}", body={"propagationPolicy": "Foreground"})
+        except ClusterError as error:
+            if error.code == 404:
+                return False
+            raise
+        return True
+
+    def wait_gone(self, path: str, name: str, seconds: float) -> bool:
+        """True once the object is gone; False if it still is there after so long."""
+        end = time.monotonic() + seconds
+        while self.get(path, name) is not None:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.5)
+        return True
+
+    def log(self, pod: str, *, tail: int | None = None) -> str:
+        """What a pod's container has printed; "" where the pod is gone."""
+        query = {"tailLines": str(tail)} if tail else {}
+        try:
+            return str(self._ask("GET", f"{PODS}/{quote(pod)}/log", query=query, raw=True))
+        except ClusterError as error:
+            if error.code in (400, 404):  # not started yet, or gone
+                return ""
+            raise
+
+    def allowed(self, verb: str, resource: str, group: str = "") -> bool:
+        """SelfSubjectAccessReview: may we do this in the namespace?"""
+        attributes = {"namespace": self.namespace, "verb": verb, "resource": resource, "group": group}
+        review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
+                  "spec": {"resourceAttributes": attributes}}  # fmt: skip
+        found = self._ask("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body=review)
+        return bool(found.get("status", {}).get("allowed"))
+
+    def version(self) -> str:
+        return str(self._ask("GET", "/version").get("gitVersion", "unknown"))
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        kind: str = _JSON,
+        raw: bool = False,
+    ) -> Any:
+        """One request, again after 429, 5xx and lost connections with what `Retry-After` says or a growing wait."""
+        for attempt in range(_TRIES):
+            status, text, after = self._send(method, path, query or {}, body, kind)
+            if status and status < 400:
+                return text if raw else json.loads(text or "{}")
+            again = status in (0, 429, 500, 502, 503, 504)
+            if not again or attempt == _TRIES - 1:
+                raise self._explained(method, path, status, text)
+            time.sleep(after if after is not None else min(0.2 * 2**attempt, 5.0))
+        raise AssertionError("unreachable")
+
+    def _send(
+        self, method: str, path: str, query: Mapping[str, str], body: Mapping[str, Any] | None, kind: str
+    ) -> tuple[int, str, float | None]:
+        from urllib3.exceptions import HTTPError
+
+        self.requests[method] = self.requests.get(method, 0) + 1
+        headers: dict[str, str] = {"Accept": "application/json"}
+        self._client.update_params_for_auth(headers, [], ["BearerToken"])
+        if body is not None:
+            headers["Content-Type"] = kind
+        url = self.host + path.format(namespace=quote(self.namespace))
+        pool = self._client.rest_client.pool_manager
+        try:
+            found = pool.request(
+                method,
+                url + (f"?{urlencode(query)}" if query else ""),
+                body=json.dumps(body).encode() if body is not None else None,
+                headers=headers,
+                timeout=TIMEOUT_SECONDS,
+                retries=False,
+                redirect=False,
+            )
+        except (HTTPError, OSError) as error:
+            return 0, str(error), None
+        after = found.headers.get("Retry-After")
+        return found.status, found.data.decode("utf-8", "replace"), float(after) if after and after.isdigit() else None
+
+    def _explained(self, method: str, path: str, status: int, text: str) -> XtlError:
+        what = f"{method} {path.format(namespace=self.namespace)}"
+        try:
+            said = str(json.loads(text).get("message", text))
+        except (ValueError, AttributeError):
+            said = text.strip()
+        if status == 0:
+            return ClusterError(f"the API server at {self.host} does not answer: {said}")
+        if status == 401:
+            return ClusterRefused(f"the API server at {self.host} does not know these credentials: log in again")
+        if status == 403:
+            return ClusterRefused(f"not allowed: {said}")
+        if status in (400, 422) and method in ("POST", "PATCH"):
+            return ClusterRefused(f"{what}: {said}")
+        return ClusterError(f"{what}: {status} {said}", status)
+
+
+def _context_namespace(context: str | None) -> str:
+    from kubernetes import config
+
+    contexts, active = config.list_kube_config_contexts()
+    chosen = next((one for one in contexts if one["name"] == context), active)
+    return str(chosen.get("context", {}).get("namespace") or "default")
