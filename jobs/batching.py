@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 
 import numpy as np
@@ -51,8 +52,17 @@ class Schedule:
         """Positions of the items of a part's `turn`-th step: the next slice of this epoch's permutation; the last
         step of an epoch may be smaller."""
         epoch, place = divmod(turn, steps_an_epoch(self.sizes[part], self.batch))
-        order = np.random.default_rng([self.seed, 2, part, epoch]).permutation(self.sizes[part])
-        return order[place * self.batch : (place + 1) * self.batch]
+        return _order(self.seed, part, epoch, self.sizes[part])[place * self.batch : (place + 1) * self.batch]
+
+
+@lru_cache(
+    maxsize=32
+)  # as many as a mixture has tasks: permuting a million items at every step costs more than loading
+def _order(seed: int, part: int, epoch: int, size: int) -> np.ndarray:
+    """An epoch's permutation of a part's items."""
+    order = np.random.default_rng([seed, 2, part, epoch]).permutation(size)
+    order.setflags(write=False)
+    return order
 
 
 def steps_an_epoch(size: int, batch: int) -> int:
