@@ -120,6 +120,10 @@ class Checkpoints:
             chosen["target-dev"] = {
                 x: {"step": entry["step"], "score": entry["score"]} for x, entry in self.best["target"].items()
             }
+        elif "target-dev" in self.context.spec["checkpoints"]:
+            own = self.context.spec["task"] in NO_ENGLISH_DEV or self.context.spec["split"] == "dev"
+            why = "dev is what is scored" if own else "no language has a dev set"
+            chosen["target-dev"] = {"not_chosen": why}
         return {"chosen": chosen} if chosen else {}
 
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -20,9 +20,9 @@ from jobs.batching import sample
 from jobs.context import Context, log
 from jobs.device import Device
 from jobs.families.base import Family, Feature
-from jobs.model import load_encoder, load_tokenizer
+from jobs.model import load_encoder, load_tokenizer, longest_input
 from jobs.train import Part, Trainer, predict
-from xtl.errors import Stopped, UserError
+from xtl.errors import Stopped, StoreError, UserError
 from xtl.tasks import TASKS
 from xtl.tasks.canonical import read_parquet
 
@@ -48,7 +48,9 @@ def load(context: Context, key: str, device: Device) -> Encoder:
     with context.phase("loading"):
         model = load_encoder(folder)
         model.to(device.torch)  # type: ignore[arg-type]
-        return Encoder(model=model, tokenizer=load_tokenizer(folder), device=device)
+        tokenizer = load_tokenizer(folder)
+        tokenizer.model_max_length = min(tokenizer.model_max_length, longest_input(model))  # few folders say it
+        return Encoder(model=model, tokenizer=tokenizer, device=device)
 
 
 def listing(context: Context, key: str, language: str, split: str) -> Examples | None:
@@ -117,18 +119,25 @@ def resumable(
 ) -> Iterator[Callable[[], None]]:
     """Training and what follows it, from the last saved state if there is one; yields the function that saves.
 
-    Told to stop anywhere inside, it saves first (then Stopped goes on). `state` and `restore` carry what the stage
-    keeps beside the trainer (the best checkpoint so far).
+    Told to stop anywhere inside, it saves first (then Stopped goes on). A store that does not take a state on the way
+    costs that state and not the stage. `state` and `restore` carry what the stage keeps beside the trainer (the best
+    checkpoint so far).
     """
 
     def save() -> None:
         resume.save(context, trainer, *state())
 
+    def try_to_save() -> None:
+        try:
+            save()
+        except StoreError as error:
+            log.warning("the state was not saved, training goes on: %s", error)
+
     if (found := resume.load(context, trainer)) is not None:
         restore(*found)
     begun = trainer.step
     try:
-        yield save
+        yield try_to_save
     except Stopped:
         if trainer.step > begun:
             save()

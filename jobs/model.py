@@ -8,6 +8,7 @@ with heads of their own, which are dropped when a model is fetched; between stag
 from __future__ import annotations
 
 import inspect
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,14 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     if not tokenizer.is_fast:
         raise ModelError(f"{folder.name}: its tokenizer gives no character offsets; a tokenizer.json is needed")
     return tokenizer
+
+
+def longest_input(encoder: PreTrainedModel) -> int:
+    """Word pieces that the encoder has positions for, special ones included. RoBERTa's kind counts positions from the
+    padding piece's id + 1, so its table holds fewer inputs than rows."""
+    config = encoder.config
+    first = config.pad_token_id + 1 if "roberta" in config.model_type else 0
+    return int(getattr(config, "max_position_embeddings", sys.maxsize)) - first
 
 
 def save_encoder(encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

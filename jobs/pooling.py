@@ -24,6 +24,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from jobs import stop as signals
 from jobs.batching import micro_batches
 from jobs.families.base import Feature
+from jobs.model import longest_input
 from xtl.errors import TrainingFailed
 
 IN_MEMORY_BYTES = 2 * 2**30
@@ -61,7 +62,7 @@ def encode(
     """
     wanted = list(range(encoder.config.num_hidden_layers + 1)) if layers is None else list(layers)
     unique = dict.fromkeys(texts)
-    features, cut = _tokenize(tokenizer, list(unique), _longest(encoder, length))
+    features, cut = _tokenize(tokenizer, list(unique), min(length, longest_input(encoder)))
     vectors = _room((len(wanted), len(unique), encoder.config.hidden_size))
     was_training = encoder.training
     encoder.eval()
@@ -78,13 +79,6 @@ def encode(
         place = {text: index for index, text in enumerate(unique)}
         vectors = vectors[:, [place[text] for text in texts]]
     return Encoded(vectors=vectors, cut=cut)
-
-
-def _longest(encoder: PreTrainedModel, length: int) -> int:
-    """RoBERTa's kind counts positions from the padding piece's id + 1, so its table holds fewer inputs than rows."""
-    config = encoder.config
-    first = config.pad_token_id + 1 if "roberta" in config.model_type else 0
-    return min(length, getattr(config, "max_position_embeddings", length + first) - first)
 
 
 def _tokenize(tokenizer: PreTrainedTokenizerBase, texts: list[str], length: int) -> tuple[list[Feature], int]:

@@ -6,6 +6,7 @@ No generator's state is needed: the trainer seeds torch anew at each step.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,8 +21,9 @@ from xtl.store import resume as resumable
 
 def save(context: Context, trainer: Trainer, extra: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
     """Put the trainer's state into the store; `extra` (JSON) and `tensors` are the stage's own."""
-    folder = context.work / f"resume-{trainer.step}"
-    folder.mkdir(exist_ok=True)
+    folder = context.work / "state"
+    shutil.rmtree(folder, ignore_errors=True)  # one at a time: XLM-R large's has 7 GB
+    folder.mkdir()
     with context.phase("saving"):
         save_file(_cpu(_weights(trainer)), folder / "weights.safetensors")
         save_file(_cpu(_moments(trainer)), folder / "moments.safetensors")
@@ -29,6 +31,7 @@ def save(context: Context, trainer: Trainer, extra: Mapping[str, Any], tensors: 
         state = {"step": trainer.step, "looked": trainer.looked, "loss": trainer.loss, "extra": extra}
         (folder / "state.json").write_text(json.dumps(state), encoding="utf-8")
         resumable.save(context.store, context.key, context.attempt, trainer.step, folder)
+    shutil.rmtree(folder)
     log.info("saved the state at step %d of %d", trainer.step, trainer.steps)
 
 
@@ -45,8 +48,10 @@ def load(context: Context, trainer: Trainer) -> tuple[dict[str, Any], dict[str, 
             tensor.copy_(weights[name])
     _set_moments(trainer, load_file(folder / "moments.safetensors"))
     trainer.step, trainer.looked, trainer.loss = state["step"], state["looked"], state["loss"]
+    extra = load_file(folder / "extra.safetensors")
+    shutil.rmtree(folder)
     log.info("going on from step %d of %d", trainer.step, trainer.steps)
-    return state["extra"], load_file(folder / "extra.safetensors")
+    return state["extra"], extra
 
 
 def _weights(trainer: Trainer) -> dict[str, Tensor]:

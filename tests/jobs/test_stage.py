@@ -12,14 +12,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from transformers import BertConfig, BertModel
 
 from jobs import stage, stop, train
+from jobs.tiny import train_tokenizer
 from tests import smallworld
 from tests.grids import grid
+from xtl.errors import StoreError
 from xtl.inventory import look
 from xtl.local import prepare
 from xtl.plan import Plan, build
-from xtl.store import commit, layout, open_store
+from xtl.store import commit, layout, open_store, resume
 from xtl.store.base import Store
 
 GRID = """\
@@ -255,3 +258,45 @@ def test_checkpoints_are_chosen_and_recorded(study: tuple[Plan, Path], store: St
         assert set(metrics["scores"]["last"]) == set(metrics["scores"]["english-dev"])
     assert metrics["trained_on"]["held_out"] == 1
     assert "target-dev" not in metrics["scores"], "TyDiQA's dev set is its test set"
+    assert metrics["chosen"]["target-dev"] == {"not_chosen": "dev is what is scored"}
+
+
+def test_a_state_that_the_store_does_not_take_costs_no_stage_and_no_disk(
+    study: tuple[Plan, Path], store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Every other save fails; none leaves its gigabytes in scratch, saved or not."""
+    whole, sizes = resume.save, []
+
+    def flaky(store: Store, key: str, attempt: str, step: int, folder: Path) -> None:
+        if step % 2:
+            raise StoreError("the store is away")
+        whole(store, key, attempt, step, folder)
+        sizes.append(len(list(folder.parent.glob("*/*.safetensors"))))
+
+    monkeypatch.setattr(resume, "save", flaky)
+    monkeypatch.setattr(train, "SAVE_SECONDS", -1.0)
+    assert run(store, key(study[0], "intermediate mnli seed 1")) == 0
+    assert len(sizes) > 3
+    assert set(sizes) == {3}
+
+
+def test_a_length_that_the_model_has_no_positions_for_is_refused(tmp_path: Path) -> None:
+    """The tokenizer of a folder may not know; on a GPU the encoder would die of it without a word."""
+    texts = smallworld.sentences("en")
+    tokenizer = train_tokenizer(texts * 2, vocab_size=200)
+    tokenizer.model_max_length = 10**30
+    shape = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16)
+    config = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=24, **shape)
+    BertModel(config).save_pretrained(tmp_path / "bert")
+    tokenizer.save_pretrained(tmp_path / "bert")
+    smallworld.write(tmp_path / "data")
+    text = GRID.replace("tiny", "./bert").replace("[none, mnli]", "[none]").replace("[xnli, tydiqa, tatoeba]", "[xnli]")
+    found = grid(text, tmp_path)
+    plan = build(found, look(found))
+    store = open_store(str(tmp_path / "store"))
+    prepare(plan, store)
+    *fetches, target, _ = plan.stages
+    assert [run(store, one) for one in fetches] == [0] * len(fetches)
+    assert run(store, target, "first") == 42
+    log = store.get(layout.log_name(target, "first"))[0].decode()
+    assert "length: 32 word pieces, but the model reads at most 24" in log
