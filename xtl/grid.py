@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from xtl.arms import Arm, Part
+from xtl.arms import Arm, Part, label
 from xtl.errors import UserError
 from xtl.grid_arms import read_arms, spellings
 from xtl.grid_errors import Problems, choose, plain, show
@@ -45,12 +45,13 @@ class Contrast:
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """A study. models: hub ids, absolute folders, or `tiny`. data: `hub`, `s3://...` or an absolute folder; so is
-    store, or None where the command line must say. checkpoints: `last` first. cluster: as written, checked for its
-    shape. text and path: the file as read."""
+    """A study. models: hub ids, absolute folders, or `tiny`; model_names: as the file and the results spell them.
+    data: `hub`, `s3://...` or an absolute folder; so is store, or None where the command line must say. checkpoints:
+    `last` first. cluster: as written, checked for its shape. text and path: the file as read."""
 
     name: str
     models: tuple[str, ...]
+    model_names: tuple[str, ...]
     seeds: tuple[int, ...]
     arms: tuple[Arm, ...]
     targets: tuple[Target, ...]
@@ -112,10 +113,12 @@ def _read(sheet: Sheet, folder: Path, problems: Problems) -> dict[str, Any]:
     items = sheet.intermediates or []
     arms = read_arms(items, problems)
     _unique("model", sheet.model or [], problems)
+    _unlike_models(sheet.model or [], problems)
     _unique("seeds", sheet.seeds or [], problems)
     return {
         "name": sheet.name,
         "models": tuple(_model(at, text, folder, problems) for at, text in enumerate(sheet.model or [])),
+        "model_names": tuple(sheet.model or []),
         "seeds": tuple(sheet.seeds or []),
         "arms": arms,
         "targets": read_targets(sheet.targets, sheet.setting, problems) if sheet.targets is not None else (),
@@ -135,6 +138,15 @@ def _unique(key: str, values: Sequence[Any], problems: Problems) -> None:
     for index, value in enumerate(values):
         if value in values[:index]:
             problems.at((key, index), f"{key}: {show(value)} is given twice")
+
+
+def _unlike_models(names: Sequence[str], problems: Problems) -> None:
+    """Each model has a folder of submissions, named by its label."""
+    labels = [label(name.lower()) for name in names]
+    for index, found in enumerate(labels):
+        if found in labels[:index] and names[index] not in names[:index]:
+            other = show(names[labels.index(found)])
+            problems.at(("model", index), f"model: {show(names[index])} and {other} would both be labelled {found!r}")
 
 
 def _place(key: str, text: str, folder: Path, problems: Problems) -> str:

@@ -130,6 +130,7 @@ class _Planner:
         self.grid, self.inventory = grid, inventory
         self.stages: dict[str, Stage] = {}
         self.data: dict[tuple[str, str], str] = {}
+        self.names = dict(zip(grid.models, grid.model_names, strict=True))
 
     def plan(self) -> Plan:
         for place in needed_units(self.grid):
@@ -143,7 +144,7 @@ class _Planner:
                     encoder = self._intermediate(model, base, arm, seed) if arm.parts else base
                     rows += [
                         Row(
-                            model=model,
+                            model=self.names[model],
                             arm=arm.spelling,
                             seed=seed,
                             task=target.task,
@@ -191,7 +192,8 @@ class _Planner:
             spec |= {"model": {"tiny": TINY}, "parents": {"data": sorted(self.data.values())}}
         else:
             spec |= {"model": dict(self.inventory.models[name].identity)}
-        return self._add(spec, f"fetch model {name}", {"model": name}, where={"model": name})
+        spelled = self.names[name]
+        return self._add(spec, f"fetch model {spelled}", {"model": spelled}, where={"model": name})
 
     def _intermediate(self, model: str, base: str, arm: Arm, seed: int) -> str:
         alone = arm.parts[0].task if len(arm.parts) == 1 else None
@@ -215,8 +217,9 @@ class _Planner:
             "seed": seed,
             "threads": self.grid.threads,
         }
-        labels = {"model": model, "intermediate": arm.label, "seed": str(seed)}
-        return self._add(spec, f"intermediate {arm.spelling} seed {seed}", labels, tokens=tokens, model=model)
+        labels = {"model": self.names[model], "intermediate": arm.label, "seed": str(seed)}
+        title = f"intermediate {arm.spelling} seed {seed}{self._of(model)}"
+        return self._add(spec, title, labels, tokens=tokens, model=model)
 
     def _target(self, model: str, encoder: str, arm: Arm, seed: int, target: Target) -> str:
         task = TASKS[target.task]
@@ -234,7 +237,7 @@ class _Planner:
             "threads": self.grid.threads,
         }
         tokens = sum(unit.listings[(x, _listing(target.task, x, split))] for x in languages) * task.tokens
-        labels = {"model": model, "intermediate": arm.label, "task": target.task}
+        labels = {"model": self.names[model], "intermediate": arm.label, "task": target.task}
         title = f"target {target.task} after {arm.spelling}"
         trained = bool(target.train_languages)
         if trained:
@@ -245,7 +248,11 @@ class _Planner:
         if trained or arm.parts:  # retrieval trains nothing: the seed cannot change it but through its parent
             labels["seed"] = str(seed)
             title += f" seed {seed}"
-        return self._add(spec, title, labels, tokens=tokens, model=model)
+        return self._add(spec, title + self._of(model), labels, tokens=tokens, model=model)
+
+    def _of(self, model: str) -> str:
+        """Which model a stage is of, in a title, where the grid has several."""
+        return f" of {self.names[model]}" if len(self.names) > 1 else ""
 
     def _training_tokens(
         self, task: str, languages: list[str], settings: Mapping[str, Any], cap: int | None, mix_cap: int | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,6 +41,23 @@ def test_a_stage_that_several_rows_need_exists_once(tmp_path: Path) -> None:
     assert titles(found).count("target tatoeba after none") == 1  # for both seeds
     assert len(found.rows) == 2 * 3 * 3
     assert len({row.key for row in found.rows}) == len(found.rows) - 1
+
+
+def test_a_model_folder_goes_by_its_spelling_and_no_key_holds_its_path(tmp_path: Path) -> None:
+    plans = []
+    for place in ("here", "there"):
+        (tmp_path / place).mkdir()
+        of = grid(GRID.replace("model: tiny", "model: [./mine, tiny]"), tmp_path / place)
+        have = inventory(of)
+        mine = Model(name=of.models[0], identity={"digest": "0" * 64})
+        plans.append(build(of, replace(have, models={**have.models, of.models[0]: mine})))
+    here, there = plans
+    assert here.stages.keys() == there.stages.keys()
+    assert str(tmp_path) not in json.dumps([dict(stage.spec) for stage in here.stages.values()])
+    assert {row.model for row in here.rows} == {"./mine", "tiny"}
+    assert len(set(titles(here))) == len(here.stages), "titles tell models apart"
+    fetched = next(stage for stage in there.stages.values() if stage.title == "fetch model ./mine")
+    assert fetched.where == {"model": str(tmp_path / "there/mine")}
 
 
 def test_parents_come_before_their_children_and_descendants_are_all(tmp_path: Path) -> None:

@@ -151,22 +151,20 @@ def _settings_table(grid: Grid) -> Any:
 
 
 def _say_missing(plan: Plan) -> None:
-    """Languages that a target is not scored in, for the data hold none; and targets scored on dev."""
+    """Languages that a target is not scored in, for the data hold none; and targets scored on dev. Once a target: arms,
+    seeds and models do not differ in it."""
     from xtl.cli.common import console
 
     out = console()
-    for key in dict.fromkeys(row.key for row in plan.rows):
-        stage = plan.stages[key]
-        asked = next(target for target in plan.grid.targets if target.task == stage.spec["task"])
-        missing = [language for language in asked.languages if language not in stage.spec["languages"]]
-        if stage.labels["intermediate"] == plan.grid.arms[0].label and stage.labels.get("seed", "") in (
-            "", str(plan.grid.seeds[0])
-        ):  # fmt: skip
-            if missing:
-                count = f"{len(asked.languages) - len(missing)} of {len(asked.languages)}"
-                out.print(f"{stage.spec['task']}: {count} languages; the data lack {' '.join(missing)}")
-            if stage.spec["split"] == "dev":
-                out.print(f"{stage.spec['task']}: scored on dev, for the data hold no test set")
+    specs = {row.task: plan.stages[row.key].spec for row in plan.rows}
+    for asked in plan.grid.targets:
+        spec = specs[asked.task]
+        missing = [language for language in asked.languages if language not in spec["languages"]]
+        if missing:
+            count = f"{len(asked.languages) - len(missing)} of {len(asked.languages)}"
+            out.print(f"{asked.task}: {count} languages; the data lack {' '.join(missing)}")
+        if spec["split"] == "dev":
+            out.print(f"{asked.task}: scored on dev, for the data hold no test set")
 
 
 def _short(count: int) -> str:
