@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -81,7 +83,8 @@ class Run:
         each(self.store.delete, [name for key, name in noted.items() if key in self.plan.stages])
         committed = commit.manifests(self.store)
         found = [stage for key, stage in self.plan.stages.items() if key in committed]
-        for stage, problem in zip(found, each(self._problem, found), strict=True):
+        sizes = {entry.name: entry.size for entry in self.store.list(layout.STAGES)} if found else {}
+        for stage, problem in zip(found, each(partial(self._problem, sizes), found), strict=True):
             if problem is None:
                 self._set(stage, "done")
             else:
@@ -91,12 +94,12 @@ class Run:
         if 0 < done < len(self.states):
             self.watcher.say(f"{done} of {len(self.states)} stages are done already")
 
-    def _problem(self, stage: Stage) -> str | None:
+    def _problem(self, sizes: Mapping[str, int], stage: Stage) -> str | None:
         try:
             manifest = commit.read_manifest(self.store, stage.key)
         except Corrupt as error:
             return str(error)
-        problems = commit.verify(self.store, manifest, hashes=False) if manifest else ["its manifest is gone"]
+        problems = commit.missized(manifest, sizes) if manifest else ["its manifest is gone"]
         return problems[0] if problems else None
 
     def _round(self) -> bool:

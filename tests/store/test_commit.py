@@ -13,8 +13,8 @@ from threading import Barrier
 import pytest
 
 from xtl.errors import Corrupt, NotFound, StoreError
-from xtl.store import Store, open_store
-from xtl.store.commit import commit, discard, get_json, manifests, pull, put_json, read_manifest, verify
+from xtl.store import Blob, Store, open_store
+from xtl.store.commit import commit, discard, get_json, manifests, missized, pull, put_json, read_manifest, verify
 from xtl.store.layout import failed_name, manifest_name, progress_name
 
 KEY = "ab" * 32
@@ -139,6 +139,37 @@ def test_discard_takes_only_what_is_broken(store: Store, folder: Path) -> None:
     assert manifests(store) == set()
     assert read_manifest(store, KEY) is None
     assert not discard(store, KEY)
+
+
+def test_discard_leaves_a_manifest_that_came_while_it_looked(store: Store, folder: Path, monkeypatch) -> None:
+    """Two children find one parent broken: the slower must not remove what the parent's rerun has committed."""
+    commit(store, KEY, "one", folder, {})
+    _damage(store, "altered")
+    check = store.check
+
+    def slowly(blob: Blob) -> None:
+        monkeypatch.undo()
+        store.delete(manifest_name(KEY))
+        commit(store, KEY, "two", folder, {})
+        check(blob)
+
+    monkeypatch.setattr(store, "check", slowly)
+    assert not discard(store, KEY)
+    assert read_manifest(store, KEY)["attempt"] == "two"
+
+
+def test_sizes_by_a_listing_are_those_by_asking(store: Store, folder: Path) -> None:
+    manifest = commit(store, KEY, "one", folder, {}).manifest
+    names = [entry["name"] for entry in manifest["files"].values()]
+
+    def listed() -> list[str]:
+        return missized(manifest, {entry.name: entry.size for entry in store.list("stages/")})
+
+    assert listed() == verify(store, manifest, hashes=False) == []
+    store.delete(names[0])
+    store.put(names[1], b"of another size")
+    assert len(listed()) == 2
+    assert listed() == verify(store, manifest, hashes=False)
 
 
 @pytest.mark.parametrize(

@@ -114,12 +114,21 @@ def verify(store: Store, manifest: Manifest, *, hashes: bool) -> list[str]:
     return [line for line in each(partial(_problem, store, hashes), list(blobs(manifest).values())) if line]
 
 
+def missized(manifest: Manifest, sizes: Mapping[str, int]) -> list[str]:
+    """As `verify` without hashes, but by a listing of the store (object name to bytes): one for any number of stages,
+    where asking for each file of a study costs minutes."""
+    return [line for blob in blobs(manifest).values() if (line := _wrong_size(blob, sizes.get(blob.name)))]
+
+
 def discard(store: Store, key: str) -> bool:
     """Removes a manifest whose bytes are broken, so that its stage counts as not done; False if all is well after all,
     as when someone else ran the stage again meanwhile."""
     name = manifest_name(key)
     manifest, etag = _read(store, name)
     if etag is None or (manifest is not None and not verify(store, manifest, hashes=True)):
+        return False
+    now = store.head(name)
+    if now is None or now.etag != etag:  # reading the files takes long: someone else has seen to it meanwhile
         return False
     store.delete(name)
     return True
@@ -190,8 +199,12 @@ def _problem(store: Store, hashes: bool, blob: Blob) -> str | None:
         return f"{blob.name} is missing"
     except Corrupt as error:
         return str(error)
-    if entry is None:
+    return _wrong_size(blob, entry.size if entry else None)
+
+
+def _wrong_size(blob: Blob, size: int | None) -> str | None:
+    if size is None:
         return f"{blob.name} is missing"
-    if entry.size != blob.size:
-        return f"{blob.name} holds {entry.size} bytes, not {blob.size}: truncated or replaced"
+    if size != blob.size:
+        return f"{blob.name} holds {size} bytes, not {blob.size}: truncated or replaced"
     return None
