@@ -12,7 +12,7 @@ WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-all check golden bench clean
+.PHONY: help setup demo test test-slow cluster-test test-all check golden bench clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -30,12 +30,15 @@ demo: setup  ## run a small study end to end, on data that xtl makes; prints the
 	$(BIN)/xtl run grids/demo.yaml --data $(DEMO)/data --store $(DEMO)/store --parallel $(WORKERS)
 
 test: setup  ## the fast tests, under ten minutes
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not cluster"
 
 test-slow: setup  ## the slow tests alone, at most 15 minutes
-	$(BIN)/python -m pytest -n $(WORKERS) -m slow
+	$(BIN)/python -m pytest -n $(WORKERS) -m "slow and not cluster"
 
-test-all: test test-slow  ## every test
+cluster-test: setup  ## the tests on a real Kubernetes: XTL_TEST_KUBECONFIG's, or one that it starts and stops
+	$(BIN)/python -m pytest -m cluster --durations=5 tests/cluster
+
+test-all: test test-slow  ## every test but the cluster's
 
 check: setup  ## ruff and the type checker
 	$(BIN)/ruff format --check .

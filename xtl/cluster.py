@@ -8,6 +8,7 @@ anything: see `controller.py` and `states.py`.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -59,8 +60,9 @@ class Cluster:
                 config.load_incluster_config(client_configuration=configuration)
                 home = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace").read_text().strip()
             else:
-                config.load_kube_config(context=context, client_configuration=configuration)
-                home = _context_namespace(context)
+                files = os.environ.get("KUBECONFIG") or None  # as it is now: the client reads it when it is imported
+                config.load_kube_config(files, context=context, client_configuration=configuration)
+                home = _context_namespace(files, context)
         except (ConfigException, OSError, TypeError) as error:
             raise ClusterRefused(f"no cluster: {error}; set KUBECONFIG, or name a context with --context") from None
         configuration.retries = False
@@ -217,9 +219,9 @@ class Cluster:
         return ClusterError(f"{what}: {status} {said}", status)
 
 
-def _context_namespace(context: str | None) -> str:
+def _context_namespace(files: str | None, context: str | None) -> str:
     from kubernetes import config
 
-    contexts, active = config.list_kube_config_contexts()
+    contexts, active = config.list_kube_config_contexts(files)
     chosen = next((one for one in contexts if one["name"] == context), active)
     return str(chosen.get("context", {}).get("namespace") or "default")
