@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -73,9 +73,10 @@ class Cluster:
 
     def list(self, path: str, *, selector: str = "", fields: str = "") -> list[Object]:
         """Every object, in pages."""
-        return list(self._pages(path, selector, fields))
+        return list(self.iterate(path, selector=selector, fields=fields))
 
-    def _pages(self, path: str, selector: str, fields: str) -> Iterator[Object]:
+    def iterate(self, path: str, *, selector: str = "", fields: str = "") -> Iterator[Object]:
+        """One object after another, a page in memory at a time."""
         query = {"labelSelector": selector, "fieldSelector": fields, "limit": "500"}
         while True:
             page = self._ask("GET", path, query={name: value for name, value in query.items() if value})
@@ -84,6 +85,35 @@ class Cluster:
             if not following:
                 return
             query["continue"] = following
+
+    def watch(self, path: str, *, selector: str = "", seconds: float = 60.0) -> Iterator[bytes]:
+        """A raw line for each change from now on, for so long or until the server hangs up: for waking up, not for
+        state. Ends early, too, where the server says 410 Gone. Raises ClusterError."""
+        from urllib3.exceptions import HTTPError
+        from urllib3.util import Timeout
+
+        wanted = {"labelSelector": selector} if selector else {}
+        page = self._ask("GET", path, query={**wanted, "limit": "1"})
+        version = str(page.get("metadata", {}).get("resourceVersion", ""))
+        query = {**wanted, "watch": "1", "resourceVersion": version, "timeoutSeconds": str(max(1, int(seconds)))}
+        headers: dict[str, str] = {"Accept": "application/json"}
+        self._client.update_params_for_auth(headers, [], ["BearerToken"])
+        url = f"{self.host}{path.format(namespace=quote(self.namespace))}?{urlencode(query)}"
+        pool = self._client.rest_client.pool_manager
+        try:
+            found = pool.request("GET", url, headers=headers, timeout=Timeout(connect=5, read=seconds + 5),
+                                 retries=False, redirect=False, preload_content=False)  # fmt: skip
+            try:
+                if found.status >= 400:
+                    raise self._explained("GET", path, found.status, found.read(2000).decode("utf-8", "replace"))
+                for line in _lines(found.stream(65536)):
+                    if b'"type":"ERROR"' in line[:40]:
+                        return
+                    yield line
+            finally:
+                found.close()
+        except (HTTPError, OSError) as error:
+            raise ClusterError(f"the API server at {self.host} hung up: {error}") from None
 
     def get(self, path: str, name: str) -> Object | None:
         """The object, or None."""
@@ -114,20 +144,23 @@ class Cluster:
                 return None
             raise
 
-    def delete(self, path: str, name: str) -> bool:
-        """Delete in the foreground: the object stays until its dependants (a Job's pods) are gone. False if it was."""
+    def delete(self, path: str, name: str, *, uid: str | None = None, version: str | None = None) -> bool:
+        """Delete in the foreground: the object stays until its dependants (a Job's pods) are gone. False if it was.
+        uid, version: only this object, as it was when read; ClusterError 409 where it is another, or has changed."""
+        only = {"uid": uid, "resourceVersion": version}
+        body = {"propagationPolicy": "Foreground", "preconditions": {k: v for k, v in only.items() if v is not None}}
         try:
-            self._ask("DELETE", f"{path}/{quote(name)}", body={"propagationPolicy": "Foreground"})
+            self._ask("DELETE", f"{path}/{quote(name)}", body=body)
         except ClusterError as error:
             if error.code == 404:
                 return False
             raise
         return True
 
-    def wait_gone(self, path: str, name: str, seconds: float) -> bool:
-        """True once the object is gone; False if it still is there after so long."""
+    def wait_gone(self, path: str, name: str, seconds: float, *, uid: str | None = None) -> bool:
+        """True once the object (that of this uid, where given) is gone; False if it still is there after so long."""
         end = time.monotonic() + seconds
-        while self.get(path, name) is not None:
+        while (found := self.get(path, name)) is not None and uid in (None, found["metadata"]["uid"]):
             if time.monotonic() > end:
                 return False
             time.sleep(0.5)
@@ -217,6 +250,13 @@ class Cluster:
         if status in (400, 422) and method in ("POST", "PATCH"):
             return ClusterRefused(f"{what}: {said}")
         return ClusterError(f"{what}: {status} {said}", status)
+
+
+def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from whole
 
 
 def _context_namespace(files: str | None, context: str | None) -> str:
