@@ -163,7 +163,9 @@ def test_the_columns_of_the_scores_table() -> None:
 
 def test_the_marks_are_those_of_the_table() -> None:
     def shown(**more: Any) -> str:
-        return cell_text(Cell(**{"values": {1: 61.2}, "english": {}, "languages": 2, "expected": 2, "split": "test", **more}))
+        return cell_text(
+            Cell(**{"values": {1: 61.2}, "english": {}, "languages": 2, "expected": 2, "split": "test", **more})
+        )
 
     written = [bare(row[0]) for row in table("What the tables mean", "mark")]
     assert written == [shown(languages=1), shown(split="dev"), cell_text(None)]
