@@ -1,189 +1,172 @@
 """The release loop: a Job is released when its parents are committed, and skipped when one of them failed for good.
 
-Level-based and without state: every round lists the Jobs and the store, decides (`decide` is pure) and acts. Killed at
-any moment, the next round does what is left. It goes by the live objects: where a Job carries a queue label, Kueue
-admits it once the gate annotation is gone; elsewhere it is released by `suspend: false`.
+Level-based and without state: every round lists the Jobs and the store, decides (`xtl/decide.py`) and acts. Killed at
+any moment, the next round does what is left; an action that fails is the next round's. Parents' bytes are looked at by
+size, once a manifest, before the first child is released; hashes are the children's business, who read them.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from xtl import render
-from xtl.cluster import EVENTS, JOBS, OURS, PODS, Cluster
+from xtl.cluster import EVENTS, JOBS, OURS, PODS, Cluster, ClusterError, ClusterRefused
+from xtl.decide import RELEASED, SKIPPED, Action, Job, change, decide
+from xtl.errors import Corrupt, XtlError
+from xtl.lastwords import last_words
 from xtl.store import commit, layout
 from xtl.store.base import Store
-from xtl.submit import condition
+from xtl.store.parallel import each
+
+__all__ = ["RELEASED", "SKIPPED", "Action", "Controller", "decide", "list_jobs"]
 
 log = logging.getLogger("xtl.controller")
 
-SKIPPED = "xtl.dev/skipped"
-
-Job = dict[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Action:
-    """What to do to one Job. release: let it run; skip: annotate it with the reason; fail: note in the store that its
-    stage failed for good."""
-
-    kind: Literal["release", "skip", "unskip", "fail"]
-    name: str
-    key: str
-    reason: str = ""
+#: Changes in flight: as many as a submit's.
+_AT_ONCE = 8
 
 
-@dataclass(frozen=True, kw_only=True)
-class _View:
-    name: str
-    key: str
-    kind: str
-    title: str
-    parents: tuple[str, ...]
-    held: bool
-    ended: Literal["", "complete", "failed"]
-    skipped: str | None
-    why: str
+def list_jobs(cluster: Cluster) -> list[Job]:
+    """Every Job of xtl's, cut down to what a round reads: 1,000 whole Jobs are many times as much."""
+    return [_slim(job) for job in cluster.iterate(JOBS, selector=OURS)]
 
 
-def _view(job: Job) -> _View:
-    meta, spec = job["metadata"], job["spec"]
-    notes = meta.get("annotations", {})
-    failed = condition(job, "Failed")
-    gated = render.GATE in notes
-    queued = render.QUEUE in meta.get("labels", {})
-    return _View(
-        name=meta["name"],
-        key=notes[render.KEY],
-        kind=meta["labels"].get("xtl.dev/kind", ""),
-        title=notes.get(render.TITLE, meta["name"]),
-        parents=tuple(notes.get(render.PARENTS, "").split()),
-        held=gated if queued else bool(spec.get("suspend")),
-        ended="failed" if failed else "complete" if condition(job, "Complete") else "",
-        skipped=notes.get(SKIPPED),
-        why=f"{failed.get('reason', '')}: {failed.get('message', '')}" if failed else "",
-    )
+def _slim(job: Job) -> Job:
+    meta, status = job["metadata"], job.get("status") or {}
+    wanted = ("name", "uid", "labels", "annotations", "deletionTimestamp")
+    return {
+        "metadata": {name: meta[name] for name in wanted if name in meta},
+        "spec": {"suspend": job.get("spec", {}).get("suspend")},
+        "status": {"conditions": status.get("conditions")},
+    }
 
 
-def decide(jobs: Iterable[Job], done: Collection[str], failed: Collection[str]) -> list[Action]:
-    """What a round has to do. done: keys with a manifest; failed: keys with a note of failure. Pure."""
-    views = [_view(job) for job in jobs if render.KEY in job["metadata"].get("annotations", {})]
-    titles = {view.key: view.title for view in views}
-    lost: dict[str, str] = {key: "failed" for key in failed if key not in done}
-    actions: list[Action] = []
-    for view in views:
-        if view.key in done or view.key in lost:
-            continue
-        if view.ended == "failed":
-            lost[view.key] = "failed"
-            actions.append(Action(kind="fail", name=view.name, key=view.key, reason=view.why))
-        elif view.ended == "complete" and view.kind != "reduce":
-            lost[view.key] = "failed"
-            actions.append(
-                Action(kind="fail", name=view.name, key=view.key, reason="its Job completed without a manifest")
-            )
-    _spread(views, done, lost)
-    for view in views:
-        if view.key not in done and not view.ended and view.held:
-            action = _held(view, done, lost, titles)
-            actions += [action] if action else []
-    return actions
-
-
-def _spread(views: list[_View], done: Collection[str], lost: dict[str, str]) -> None:
-    """Whoever needs what is lost is skipped, to any depth; not the reduce stage, which runs over what there is."""
-    changed = True
-    while changed:
-        changed = False
-        for view in views:
-            hopeless = any(parent in lost for parent in view.parents)
-            if view.kind != "reduce" and view.key not in lost and view.key not in done and hopeless:
-                lost[view.key] = "skipped"
-                changed = True
-
-
-def _held(view: _View, done: Collection[str], lost: Mapping[str, str], titles: Mapping[str, str]) -> Action | None:
-    if lost.get(view.key) == "skipped":
-        parent = next(key for key in view.parents if key in lost)
-        reason = f"needs {titles.get(parent, parent[:12])}, which {lost[parent]}"
-        if view.skipped == reason:
-            return None
-        return Action(kind="skip", name=view.name, key=view.key, reason=reason)
-    if all(parent in done or (view.kind == "reduce" and parent in lost) for parent in view.parents):
-        return Action(kind="release", name=view.name, key=view.key)
-    if view.skipped is not None:
-        return Action(kind="unskip", name=view.name, key=view.key)
-    return None
+def store_of(job: Job) -> str:
+    """The URL of the store that a Job's stage commits to."""
+    return str((job["metadata"].get("annotations") or {}).get(render.STORE, ""))
 
 
 class Controller:
-    """One round after another over one namespace and one store."""
+    """One round after another over one namespace and one store. `problems` holds what a round could not do."""
 
     def __init__(self, cluster: Cluster, store: Store) -> None:
         self.cluster, self.store = cluster, store
         self.released = 0
+        self.problems: list[str] = []
+        self._whole: dict[str, str] = {}  # key: ETag of a manifest whose files were all there
 
-    def round(self) -> list[Action]:
-        """List, decide, act; what was done."""
-        jobs = self.cluster.list(JOBS, selector=OURS)
-        jobs = [job for job in jobs if job["metadata"].get("annotations", {}).get(render.STORE) == self.store.url]
-        done = commit.manifests(self.store)
+    def round(self, jobs: Iterable[Job] | None = None) -> list[Action]:
+        """List, decide, act; what was done. `jobs`: as `list_jobs` gave them just now.
+
+        Raises StoreError or ClusterError where store or API server are away, ClusterRefused where nothing is allowed.
+        """
+        listed = list_jobs(self.cluster) if jobs is None else jobs
+        here = {job["metadata"]["name"]: job for job in listed if store_of(job) == self.store.url}
+        if not here:
+            return []
+        manifests = {
+            key: entry.etag for entry in self.store.list(layout.MANIFESTS) if (key := layout.key_of(entry.name))
+        }
         failed = {key for entry in self.store.list(layout.FAILED) if (key := layout.key_of(entry.name))}
-        actions = decide(jobs, done, failed)
-        by_name = {job["metadata"]["name"]: job for job in jobs}
-        for action in actions:
-            self._act(action, by_name[action.name])
-        return actions
+        actions = decide(here.values(), manifests.keys(), failed)
+        if broken := self._broken(actions, here, manifests):
+            actions = decide(here.values(), manifests.keys() - broken, failed)
+        return self._do(actions, here)
 
-    def _act(self, action: Action, job: Job) -> None:
+    def _broken(self, actions: list[Action], here: Mapping[str, Job], manifests: Mapping[str, str]) -> set[str]:
+        """Parents of what is to be released whose files are not all there; their manifests are removed, so that they
+        count as not done for everyone. Not of the reduce stage: it has hundreds, and reports on what it can read."""
+        jobs = [here[action.name] for action in actions if action.kind == "release"]
+        jobs = [job for job in jobs if job["metadata"]["labels"].get("xtl.dev/kind") != "reduce"]
+        parents = {key for job in jobs for key in job["metadata"]["annotations"].get(render.PARENTS, "").split()}
+        unseen = sorted(key for key in parents if self._whole.get(key) != manifests[key])
+        gone = {key for key, bad in zip(unseen, each(self._is_broken, unseen), strict=True) if bad}
+        self._whole.update((key, manifests[key]) for key in unseen if key not in gone)
+        return gone
+
+    def _is_broken(self, key: str) -> bool:
+        try:
+            manifest = commit.read_manifest(self.store, key)
+            problems = commit.verify(self.store, manifest, hashes=False) if manifest else []
+        except Corrupt as error:
+            problems = [str(error)]
+        if problems and commit.discard(self.store, key):
+            log.warning("the result of %s is damaged and counts as not done: %s", key[:12], problems[0])
+            return True
+        return manifest is None
+
+    def _do(self, actions: list[Action], here: Mapping[str, Job]) -> list[Action]:
+        """Act on all, some at once; one Job's trouble is no other's."""
+        done: list[Action] = []
+        refused: list[ClusterRefused] = []
+        self.problems = []
+        for start in range(0, len(actions), _AT_ONCE):
+            batch = actions[start : start + _AT_ONCE]
+            for action, result in zip(
+                batch, each(lambda action: self._try(action, here[action.name]), batch), strict=True
+            ):
+                if result is None or isinstance(result, XtlError):
+                    self.problems += [f"{action.kind} {action.name}: {result}"] if result else []
+                    refused += [result] if isinstance(result, ClusterRefused) else []
+                    continue
+                done.append(result)
+                log.info("%s %s %s", result.kind, result.name, result.reason, extra={"key": result.key})
+        self.released += sum(action.kind == "release" for action in done)
+        for problem in self.problems:
+            log.warning("%s", problem)
+        if refused and not done and len(refused) == len(actions):
+            raise refused[0]
+        return done
+
+    def _try(self, action: Action, job: Job) -> Action | XtlError | None:
+        """The action as it was done, what kept it, or None where the Job is gone."""
+        try:
+            return self._act(action, job)
+        except ClusterError as error:
+            if error.code == 0:  # the API server is away: no use in asking for the others
+                raise
+            return error
+        except ClusterRefused as error:
+            return error
+
+    def _act(self, action: Action, job: Job) -> Action | None:
+        if action.kind == "forget":
+            self.store.delete(layout.failed_name(action.key))
+            return action
+        if action.kind == "fail":
+            return self._fail(action, job)
+        if self.cluster.patch(JOBS, action.name, change(action, job)) is None:
+            return None
         if action.kind == "release":
-            self._release(job)
-            self.released += 1
             self._event(job, "Released", "its parents are committed")
         elif action.kind == "skip":
-            self.cluster.patch(JOBS, action.name, {"metadata": {"annotations": {SKIPPED: action.reason}}})
             self._event(job, "Skipped", action.reason, warning=True)
-        elif action.kind == "unskip":
-            self.cluster.patch(JOBS, action.name, {"metadata": {"annotations": {SKIPPED: None}}})
-        else:
-            reason, status = self._last_words(action)
-            body = {"key": action.key, "job": action.name, "reason": reason, "status": status, "at": time.time()}
-            commit.put_json(self.store, layout.failed_name(action.key), body)
-            self._event(job, "StageFailed", reason, warning=True)
-        log.info("%s %s %s", action.kind, action.name, action.reason)
+        return action
 
-    def _release(self, job: Job) -> None:
-        change: dict[str, Any] = {"metadata": {"annotations": {render.GATE: None, SKIPPED: None}}}
-        if render.QUEUE not in job["metadata"].get("labels", {}):
-            change["spec"] = {"suspend": False}
-        self.cluster.patch(JOBS, job["metadata"]["name"], change)
-
-    def _last_words(self, action: Action) -> tuple[str, int | None]:
-        """The last pod's termination message and exit code beside the Job's own reason."""
+    def _fail(self, action: Action, job: Job) -> Action:
         pods = self.cluster.list(PODS, selector=f"batch.kubernetes.io/job-name={action.name}")
-        pods.sort(key=lambda pod: pod["metadata"]["creationTimestamp"])
-        for pod in reversed(pods):
-            for container in pod.get("status", {}).get("containerStatuses") or []:
-                ended = container.get("state", {}).get("terminated")
-                if ended:
-                    said = str(ended.get("message") or "").strip().rsplit(" ERROR ", 1)[-1]
-                    return said or action.reason, ended.get("exitCode")
-        return action.reason, None
+        reason, status = last_words(pods, action.reason)
+        body = {"key": action.key, "job": action.name, "uid": job["metadata"]["uid"], "reason": reason,
+                "status": status, "ended": action.reason, "at": time.time()}  # fmt: skip
+        commit.put_json(self.store, layout.failed_name(action.key), body)
+        self._event(job, "StageFailed", reason, warning=True)
+        return Action(kind="fail", name=action.name, key=action.key, reason=reason)
 
     def _event(self, job: Job, reason: str, message: str, *, warning: bool = False) -> None:
+        """On the Job, once: its name is made of what it says. It is for people; a round does not end for it."""
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        meta = job["metadata"]
+        name, uid = job["metadata"]["name"], job["metadata"]["uid"]
+        digest = hashlib.sha256(f"{uid} {reason} {message}".encode()).hexdigest()[:12]
         event = {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"generateName": f"{meta['name']}-", "namespace": self.cluster.namespace},
+            "metadata": {"name": f"{name}.{digest}", "namespace": self.cluster.namespace},
             "involvedObject": {
-                "apiVersion": "batch/v1", "kind": "Job", "name": meta["name"], "uid": meta["uid"],
-                "namespace": self.cluster.namespace,
+                "apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": uid, "namespace": self.cluster.namespace,
             },
             "reason": reason,
             "message": message[:1000],
@@ -193,4 +176,20 @@ class Controller:
             "lastTimestamp": now,
             "count": 1,
         }  # fmt: skip
-        self.cluster.create(EVENTS, event)
+        try:
+            self.cluster.create(EVENTS, event)
+        except XtlError as error:
+            log.warning("no Event on %s: %s", name, error)
+
+
+def summary(jobs: Iterable[Job]) -> dict[str, Any]:
+    """How many Jobs wait for us, were skipped, run, are complete and failed."""
+    from xtl.decide import held
+    from xtl.submit import condition
+
+    counts = dict.fromkeys(("waiting", "skipped", "released", "complete", "failed"), 0)
+    for job in jobs:
+        ended = "failed" if condition(job, "Failed") else "complete" if condition(job, "Complete") else ""
+        waits = "skipped" if SKIPPED in (job["metadata"].get("annotations") or {}) else "waiting"
+        counts[ended or (waits if held(job) else "released")] += 1
+    return counts

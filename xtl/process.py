@@ -95,6 +95,12 @@ def last_error(log: Path) -> str:
             text = file.read().decode("utf-8", "replace").strip()
     except OSError:
         return ""
+    return error_in(text)
+
+
+def error_in(text: str) -> str:
+    """The same, of a log's last lines."""
+    text = text.strip()
     records = list(_STAMPED.finditer(text))
     found = next((index for index in reversed(range(len(records))) if records[index][1] == "ERROR"), None)
     if found is None:

@@ -12,7 +12,7 @@ import sys
 import typer
 
 from xtl import __version__
-from xtl.cli import data, doctor, gc, init, logs, plan, run, score, status, submit
+from xtl.cli import controller, data, doctor, gc, init, logs, plan, run, score, status, submit
 from xtl.cli.common import plain
 from xtl.errors import UserError, XtlError
 
@@ -45,6 +45,7 @@ app.add_typer(data.app, name="data")
 app.command("plan")(plan.plan)
 app.command("run")(run.run)
 app.command("submit")(submit.submit)
+app.command("controller")(controller.controller)
 app.command("status")(status.status)
 app.command("logs")(logs.logs)
 app.command("score")(score.score)
