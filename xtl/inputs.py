@@ -6,7 +6,7 @@ not sent again, and a fetch stage checks the digest when it reads.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,10 +19,13 @@ from xtl.store.parallel import each
 from xtl.tasks import source
 
 
-def upload(plan: Plan, store: Store, say: Callable[[str], None] = lambda line: None) -> Plan:
+def upload(
+    plan: Plan, store: Store, done: Collection[str] = (), say: Callable[[str], None] = lambda line: None
+) -> Plan:
     """Upload what is missing; the plan with fetch stages that read from the store. Keys do not change: where a fetch
-    reads from is in none."""
-    return replace(plan, stages={key: _moved(stage, store, say) for key, stage in plan.stages.items()})
+    reads from is in none. done: keys of stages that will not run, whose files nobody needs to see again."""
+    stages = plan.stages.items()
+    return replace(plan, stages={key: stage if key in done else _moved(stage, store, say) for key, stage in stages})
 
 
 def _moved(stage: Stage, store: Store, say: Callable[[str], None]) -> Stage:

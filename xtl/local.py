@@ -165,7 +165,7 @@ class Run:
                 claim.release()
                 return
             if stage.kind == "fetch":  # where a fetch reads from may have moved since its spec was written
-                _put_spec(self.store, stage)
+                put_spec(self.store, stage)
             self.running[stage.key] = StageProcess(stage, self.store.url, self.work, claim)
         except BaseException:
             claim.release()
@@ -252,9 +252,10 @@ def prepare(plan: Plan, store: Store) -> None:
     left = plan.stages.keys() - commit.manifests(store)
     known = {entry.name for entry in store.list(layout.STAGES) if entry.name.endswith("/stage.json")} if left else set()
     new = [plan.stages[key] for key in left if layout.spec_name(key) not in known]
-    each(lambda stage: _put_spec(store, stage), new)
+    each(lambda stage: put_spec(store, stage), new)
 
 
-def _put_spec(store: Store, stage: Stage) -> None:
+def put_spec(store: Store, stage: Stage) -> None:
+    """What the stage's process reads."""
     body = {"spec": stage.spec, "where": stage.where, "title": stage.title, "labels": stage.labels}
     commit.put_json(store, layout.spec_name(stage.key), body)

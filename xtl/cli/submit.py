@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from xtl.cli.common import DataPlace, GridFile, Output, OutputFormat, StoreUrl
 
+if TYPE_CHECKING:
+    from xtl.cluster import Cluster
+    from xtl.grid import Grid
+    from xtl.plan import Plan
+    from xtl.store.base import Store
+    from xtl.submit import Standing, Submitted
+    from xtl.waiting import Waiting
+
 Context = Annotated[str | None, typer.Option("--context", help="The kubeconfig's context; default: the current one.")]
+
+#: From so many Jobs on, a terminal sees a bar.
+MANY = 30
 
 
 def submit(
@@ -18,86 +31,224 @@ def submit(
     data: DataPlace = None,
     context: Context = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Ask the API server, create nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Have the API server check every Job; write nothing anywhere.")
+    ] = False,
     wait: Annotated[
-        bool, typer.Option("--wait", help="Stay, and release Jobs from here until all have ended.")
+        bool, typer.Option("--wait", help="Stay until all has ended, and release Jobs where no controller does.")
     ] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Take the grid's name over from another grid.")] = False,
     output: OutputFormat = Output.table,
 ) -> None:
-    """Submit a study to a cluster: one Job a stage. The same command again finds what is there.
+    """Submit a study to a cluster: one Job a stage. The same command again finds what is there and makes what is not.
 
-    Example: xtl submit grids/quickstart.yaml --store s3://bucket/prefix --dry-run
+    With --wait the exit status is 0 if all is done, 1 if something failed; Ctrl-C stops the waiting, not the Jobs.
+    --dry-run is Kubernetes' --dry-run=server; without a cluster, see `xtl plan` and `xtl render`.
+
+    Example: xtl submit my-study.yaml --store s3://bucket/prefix --dry-run
     """
-    from dataclasses import asdict
-
-    from xtl import inputs, local
-    from xtl.cli.common import load_grid, make_plan, open_grid_store, print_json
-    from xtl.cli.plan import gpu_hours
+    from xtl.cli.common import load_grid, make_plan
     from xtl.cluster import Cluster
-    from xtl.errors import UserError
-    from xtl.store import commit, grids
-    from xtl.submit import submit as submit_plan
+    from xtl.submit import preflight, standing
+    from xtl.submit import submit as create
 
     grid = load_grid(grid_file, data, store)
+    opened = cluster_store(grid)
     plan = make_plan(grid)
+    cluster = Cluster(context=context, namespace=grid.cluster.get("namespace"))
+    now = standing(plan, opened)
+    missing = preflight(plan, opened, cluster, now)
+    print(_preview(plan, now, missing, cluster), file=sys.stderr)
+    if not dry_run:
+        if missing and not yes and sys.stdin.isatty():
+            typer.confirm("Submit?", abort=True, err=True)
+        plan = _prepare(plan, opened, now, replace=replace)
+    with _Bar(len(plan.stages)) as bar:
+        result = create(plan, opened, cluster, now, dry_run=dry_run, on_progress=bar.show)
+    where = _Where(grid_file, grid, plan, cluster, store, context)
+    if dry_run or not wait:
+        _tell(result, where, output, dry_run=dry_run)
+        return
+    print(_summary(result), file=sys.stderr)
+    _wait(plan, opened, cluster, result, output)
+
+
+def cluster_store(grid: Grid) -> Store:
+    """The grid's store, which pods must reach. Raises UserError for a folder."""
+    from xtl.cli.common import open_grid_store
+    from xtl.errors import UserError
+
     opened = open_grid_store(grid)
     if not opened.url.startswith("s3://"):
         raise UserError(f"store: {opened.url} is a folder, which pods do not see; a cluster needs s3://bucket/prefix")
-    cluster = Cluster(context=context, namespace=grid.cluster.get("namespace"))
-    hours = gpu_hours(plan, commit.manifests(opened))
-    print(f"{grid.name}: {len(plan.stages)} stages, about {hours:.1f} GPU hours to run, on {cluster.host} in "
-          f"{cluster.namespace}", file=sys.stderr)  # fmt: skip
-    if not dry_run:
-        if not yes and sys.stdin.isatty():
-            typer.confirm("Submit?", abort=True, err=True)
-        grids.register(opened, grid, plan, replace=replace)
-        plan = inputs.upload(plan, opened, lambda line: print(line, file=sys.stderr))
-        local.prepare(plan, opened)
-    result = submit_plan(plan, opened, cluster, dry_run=dry_run)
-    if output == Output.json:
-        print_json(asdict(result))
-    else:
-        print(
-            f"{len(result.created)} Jobs {'would be ' if dry_run else ''}created, {len(result.found)} found, "
-            f"{len(result.done)} stages done already"
-        )
-    if wait and not dry_run:
-        _wait(cluster, opened, set(plan.stages), plan.reduce)
+    return opened
 
 
-def _wait(cluster: object, store: object, keys: set[str], reduce: str) -> None:
-    """The controller's rounds, from here, until every stage of the grid is done or can never be."""
-    import time
+def _preview(plan: Plan, now: Standing, missing: int, cluster: Cluster) -> str:
+    from xtl.cli.plan import gpu_hours
 
-    from xtl.cluster import Cluster
-    from xtl.controller import Controller
-    from xtl.store import commit, layout
-    from xtl.store.base import Store
-
-    assert isinstance(cluster, Cluster)
-    opened: Store = store  # type: ignore[assignment]
-    controller = Controller(cluster, opened)
-    while True:
-        for action in controller.round():
-            print(f"{action.kind} {action.name} {action.reason}".rstrip(), file=sys.stderr, flush=True)
-        done = commit.manifests(opened)
-        if keys <= done:
-            return
-        failed = {key for entry in opened.list(layout.FAILED) if (key := layout.key_of(entry.name))} & keys
-        if failed and not _moving(cluster):
-            raise typer.Exit(1)
-        time.sleep(2.0)
-
-
-def _moving(cluster: object) -> bool:
-    """Some Job of ours is released and has not ended."""
-    from xtl.cluster import JOBS, OURS, Cluster
-    from xtl.submit import condition
-
-    assert isinstance(cluster, Cluster)
-    jobs = cluster.list(JOBS, selector=OURS)
-    return any(
-        not job["spec"].get("suspend") and not condition(job, "Complete") and not condition(job, "Failed")
-        for job in jobs
+    left = [stage.kind for key, stage in plan.stages.items() if key not in now.done]
+    kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(left).items())
+    hours = gpu_hours(plan, set(now.done))
+    return (
+        f"{plan.grid.name}: {len(left)} of {len(plan.stages)} stages to run"
+        + (f" ({kinds}), about {hours:.1f} GPU hours" if left else "")
+        + f"; {missing} Jobs to create in {cluster.namespace} on {cluster.host}"
     )
+
+
+def _prepare(plan: Plan, store: Store, now: Standing, *, replace: bool) -> Plan:
+    """All that pods will read, before the first Job: the grid's name, local inputs, specs. The plan as pods see it."""
+    from xtl import inputs, local
+    from xtl.store import commit, grids
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    grids.register(store, plan.grid, plan, replace=replace)
+    for key, problem in now.broken.items():
+        if commit.discard(store, key):
+            say(f"{plan.stages[key].title} will run again: {problem}")
+    plan = inputs.upload(plan, store, now.done, say)
+    local.prepare(plan, store)
+    for key, stage in plan.stages.items():
+        if stage.kind == "fetch" and key not in now.done:  # an earlier spec may name a folder that pods do not see
+            local.put_spec(store, stage)
+    return plan
+
+
+class _Bar:
+    """A progress bar on a terminal where there are many Jobs; nothing elsewhere."""
+
+    def __init__(self, count: int) -> None:
+        self._shown = count >= MANY and sys.stderr.isatty()
+
+    def __enter__(self) -> _Bar:
+        if self._shown:
+            from rich.console import Console
+            from rich.progress import Progress
+
+            self._progress = Progress(console=Console(stderr=True), transient=True)
+            self._task = self._progress.add_task("Jobs", total=None)
+            self._progress.start()
+        return self
+
+    def show(self, done: int, of: int) -> None:
+        if self._shown:
+            self._progress.update(self._task, completed=done, total=of)
+
+    def __exit__(self, *error: object) -> None:
+        if self._shown:
+            self._progress.stop()
+
+
+class _Where:
+    """What the commands need that a user wants next."""
+
+    def __init__(
+        self, file: Path, grid: Grid, plan: Plan, cluster: Cluster, store: str | None, context: str | None
+    ) -> None:
+        self.file, self.grid, self.plan, self.cluster = file, grid, plan, cluster
+        self._store, self._context = store, context
+
+    def commands(self) -> list[str]:
+        """How to follow the study, read a stage's log, and see its Jobs."""
+        from shlex import join
+
+        from xtl.render import GRID_PREFIX
+
+        options = [*(["--store", self._store] if self._store else []),
+                   *(["--context", self._context] if self._context else [])]  # fmt: skip
+        first = next((x for x in self.plan.stages.values() if x.kind == "target"), self.plan.stages[self.plan.reduce])
+        kube = ["-n", self.cluster.namespace, *(["--context", self._context] if self._context else [])]
+        return [
+            join(["xtl", "status", str(self.file), *options]),
+            join(["xtl", "logs", str(self.file), first.key[:12], "--follow", *options]),
+            join(["kubectl", *kube, "get", "jobs", "-l", f"{GRID_PREFIX}{self.grid.name}"]),
+        ]
+
+    def no_controller(self) -> str:
+        from shlex import join
+
+        again = join(["xtl", "submit", str(self.file), *(["--store", self._store] if self._store else []), "--wait"])
+        return (
+            f"No controller is alive in {self.cluster.namespace}, so nothing releases the Jobs. Either install one:\n"
+            f"  helm install xtl helm/xtl -n {self.cluster.namespace} --set store.url={self.grid.store}\n"
+            f"or release them from here, for as long as this runs:\n  {again}"
+        )
+
+
+def _summary(result: Submitted) -> str:
+    counts = [(len(result.created), "created"), (len(result.found) + len(result.labelled), "found")]
+    text = f"Jobs: {', '.join(f'{count} {what}' for count, what in counts)}"
+    if result.done:
+        text += f"; {len(result.done)} stages need none, being done"
+    if result.labelled:
+        text += f"; {len(result.labelled)} are shared with another grid"
+    return text
+
+
+def _tell(result: Submitted, where: _Where, output: Output, *, dry_run: bool) -> None:
+    from dataclasses import asdict
+
+    from xtl.cli.common import print_json
+    from xtl.waiting import controller
+
+    alive = controller(where.cluster)
+    if output == Output.json:
+        print_json({**asdict(result), "dry_run": dry_run, "controller": alive, "next": where.commands()})
+        return
+    print(("If submitted: " if dry_run else "") + _summary(result))
+    if result.failed:
+        print(f"{len(result.failed)} stages have failed for good: mend the cause, then\n  xtl retry {where.file}")
+    if dry_run:
+        return
+    if alive is None and len(result.done) < len(where.plan.stages):
+        print(where.no_controller(), file=sys.stderr)
+    print("Next:\n" + "\n".join(f"  {line}" for line in where.commands()))
+
+
+def _wait(plan: Plan, store: Store, cluster: Cluster, result: Submitted, output: Output) -> None:
+    """Follow to the end; the scores table, or JSON, and the exit status."""
+    from xtl.cli.common import plain
+    from xtl.waiting import Waiting
+
+    waiting = Waiting(plan, store, cluster, lambda line: print(plain(line), file=sys.stderr, flush=True))
+    try:
+        complete = waiting.run()
+    except KeyboardInterrupt:
+        count = Counter(waiting.states.values())
+        print(
+            f"\nStopped waiting, with {count['done']} of {len(plan.stages)} stages done. The Jobs stay: "
+            f"{count['released']} are released and go on; the others need a controller, or this command again.",
+            file=sys.stderr,
+        )
+        raise typer.Exit(130) from None
+    _finish(plan, store, waiting, result, output)
+    if not complete:
+        raise typer.Exit(1)
+
+
+def _finish(plan: Plan, store: Store, waiting: Waiting, result: Submitted, output: Output) -> None:
+    from dataclasses import asdict
+
+    from xtl.cli.common import plain, print_json
+    from xtl.cli.results import print_study
+
+    results = f"{store.url}/grids/{plan.grid.name}"
+    if output == Output.json:
+        stages: dict[str, Any] = {
+            key: {"state": state, "reason": waiting.reasons.get(key, "")} for key, state in waiting.states.items()
+        }
+        print_json({**asdict(result), "stages": stages, "results": results})
+        return
+    some = print_study(plan, store)
+    sys.stdout.flush()
+    for key in [key for key, state in waiting.states.items() if state in ("failed", "missing")]:
+        reason = waiting.reasons.get(key, "")
+        print(plain(f"{waiting.states[key].upper()} {plan.stages[key].title}: {reason}"), file=sys.stderr)
+    count = Counter(waiting.states.values())
+    if count["failed"]:
+        print("Mend the cause, then run `xtl retry` with this grid.", file=sys.stderr)
+    if some:
+        print(plain(f"Results: {results}/ (scores.csv, scores.md, submissions/)"))
