@@ -16,8 +16,9 @@ from typing import Any, Literal
 from xtl.arms import Arm, Part, label
 from xtl.errors import UserError
 from xtl.grid_arms import read_arms, spellings
+from xtl.grid_cluster import read_cluster
 from xtl.grid_errors import Problems, choose, plain, show
-from xtl.grid_schema import ContrastSheet, Sheet, read_cluster
+from xtl.grid_schema import ContrastSheet, Sheet
 from xtl.grid_targets import Target, read_targets
 from xtl.grid_train import Train, read_train
 from xtl.yaml_lines import Document, Loc, Mark, parse

@@ -12,8 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from xtl.grid_errors import Problems, show
-from xtl.yaml_lines import Loc
+from xtl.grid_errors import show
 
 Number = Annotated[float, Field(allow_inf_nan=False, strict=False), BeforeValidator(lambda value: _no_bool(value))]
 Whole = Annotated[int, Field(ge=1, le=10**12)]
@@ -33,9 +32,11 @@ def dns_label(value: str) -> str:
     return value
 
 
-def _matching(pattern: str, example: str) -> BeforeValidator:
+def matching(pattern: str, example: str) -> BeforeValidator:
+    """The value, a number too, as text of that form."""
+
     def check(value: object) -> str:
-        text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        text = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
         if not isinstance(text, str) or not re.fullmatch(pattern, text):
             raise ValueError(f"{show(value)} is not of the form {example}")
         return text
@@ -44,8 +45,6 @@ def _matching(pattern: str, example: str) -> BeforeValidator:
 
 
 Name = Annotated[str, BeforeValidator(lambda value: dns_label(value) if isinstance(value, str) else value)]
-Quantity = Annotated[str, _matching(r"[0-9]+(\.[0-9]+)?(m|[kMGTP]|[KMGTP]i)?", "8, 500m or 48Gi")]
-Duration = Annotated[str, _matching(r"[0-9]{1,6}[smh]", "120s, 10m or 1h")]
 
 
 class Mapping(BaseModel):
@@ -126,49 +125,3 @@ class Hyper(Mapping):
     mask: Annotated[Number, Field(gt=0, lt=1)] | None = None
     layer: Annotated[int, Field(ge=0, le=1000)] | None = None
     neighbours: Whole | None = None
-
-
-class Cluster(Mapping):
-    namespace: Name | None = None
-    image: str | None = None
-    queue: Name | None = None
-    gpu: Any = None
-    cpu: Quantity | None = None
-    memory: Quantity | None = None
-    grace: Duration | None = None
-    hub: Any = None
-    patch: list[Any] = []
-
-
-class Gpu(Mapping):
-    resource: Annotated[str, _matching(r"[a-z0-9.-]+/[A-Za-z0-9._-]+", "nvidia.com/gpu")] | None = None
-    simulated: bool = False
-
-
-class HubAccess(Mapping):
-    tokenSecret: Name | None = None
-    endpoint: Annotated[str, _matching(r"https?://\S+", "https://huggingface.co")] | None = None
-
-
-class PatchStep(Mapping):
-    """One operation of a JSON Patch (RFC 6902)."""
-
-    op: Literal["add", "remove", "replace", "move", "copy", "test"] | None = None
-    path: Annotated[str, _matching(r"(/.*)?", "/spec/template/...")] | None = None
-    value: Any = None
-    source: str | None = Field(None, alias="from")
-
-
-def read_cluster(raw: object, loc: Loc, problems: Problems) -> dict[str, Any]:
-    """The `cluster:` block as written, checked for its shape: what it means is the renderer's."""
-    sheet = problems.read(Cluster, raw, loc)
-    if sheet is None or not isinstance(raw, dict):
-        return {}
-    for key, model in (("gpu", Gpu), ("hub", HubAccess)):
-        if raw.get(key) is not None:
-            problems.read(model, raw[key], (*loc, key))
-    for index, step in enumerate(sheet.patch):
-        read = problems.read(PatchStep, step, (*loc, "patch", index))
-        if read is not None and isinstance(step, dict) and not {"op", "path"} <= set(step):
-            problems.at((*loc, "patch", index), "a JSON Patch step needs 'op' and 'path'")
-    return dict(raw)

@@ -2,7 +2,8 @@
 substituted as text. What a cluster needs beside the values below is a JSON Patch in the grid (`cluster.patch`), applied
 last.
 
-No secret is ever in a manifest: credentials are named, as Secrets of the namespace.
+No secret is ever in a manifest: credentials are named, as Secrets of the namespace. The store's reach every stage, the
+hub's token the fetch stages alone.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ import yaml
 
 from xtl.arms import label
 from xtl.errors import UserError
+from xtl.grid_cluster import seconds
 from xtl.plan import Plan, Stage
+from xtl.quantity import amount
 
 GATE = "kueue.x-k8s.io/admission-gated-by"
 GATED_BY = "xtl.dev/parents"
@@ -29,6 +32,8 @@ TITLE = "xtl.dev/title"
 STORE = "xtl.dev/store"
 GRID_PREFIX = "grid.xtl.dev/"
 GPU_KINDS = ("intermediate", "target")
+TOKEN_KEY = "token"  # of the hub's Secret
+_GPU = "nvidia.com/gpu"  # in the templates
 
 Manifest = dict[str, Any]
 
@@ -50,7 +55,7 @@ def job(stage: Stage, plan: Plan, store_url: str) -> Manifest:
     meta, spec = manifest["metadata"], manifest["spec"]
     pod = spec["template"]["spec"]
     meta["name"] = job_name(stage.kind, stage.key, store_url)
-    if cluster.get("namespace"):
+    if "namespace" in cluster:
         meta["namespace"] = cluster["namespace"]
     labels = stage_labels(stage)
     meta["labels"] |= {**labels, f"{GRID_PREFIX}{plan.grid.name}": "true"}
@@ -61,8 +66,10 @@ def job(stage: Stage, plan: Plan, store_url: str) -> Manifest:
         TITLE: stage.title,
         STORE: store_url,
     }
-    if cluster.get("queue"):
+    if "queue" in cluster:
         meta["labels"][QUEUE] = cluster["queue"]
+    if "ttl" in cluster:
+        spec["ttlSecondsAfterFinished"] = seconds(cluster["ttl"])
     _pod(pod, stage, cluster, store_url)
     return _patched(manifest, cluster.get("patch", []))
 
@@ -70,7 +77,7 @@ def job(stage: Stage, plan: Plan, store_url: str) -> Manifest:
 def stage_labels(stage: Stage) -> dict[str, str]:
     """`xtl.dev/{kind,stage,task,intermediate,seed}`, each a valid label value."""
     named = {"stage": stage.key[:12], **{k: v for k, v in stage.labels.items() if k != "model"}}
-    return {f"xtl.dev/{name}": label(value.lower()).strip("-")[:63] for name, value in named.items()}
+    return {f"xtl.dev/{name}": label(value.lower())[:63].strip("-") for name, value in named.items()}
 
 
 @cache
@@ -88,30 +95,67 @@ def _pod(pod: dict[str, Any], stage: Stage, cluster: Mapping[str, Any], store_ur
     container["image"] = cluster.get("image", container["image"])
     container["env"] += [{"name": "XTL_STORE", "value": store_url}, {"name": "XTL_KEY", "value": stage.key}]
     container["env"] += [{"name": "OMP_NUM_THREADS", "value": str(stage.spec.get("threads", 1))}]
-    if grace := cluster.get("grace"):
-        pod["terminationGracePeriodSeconds"] = seconds(grace)
-    if stage.kind in GPU_KINDS:
-        _gpu(container, cluster)
+    if "grace" in cluster:
+        pod["terminationGracePeriodSeconds"] = seconds(cluster["grace"])
+    for key, field in (("serviceAccount", "serviceAccountName"), ("priority", "priorityClassName")):
+        if key in cluster:
+            pod[field] = cluster[key]
+    for field in ("tolerations", "nodeSelector"):
+        if cluster.get(field):
+            pod[field] = deepcopy(cluster[field])
+    if cluster.get("imagePullSecrets"):
+        pod["imagePullSecrets"] = [{"name": name} for name in cluster["imagePullSecrets"]]
+    for volume in pod["volumes"]:
+        if size := cluster.get(volume["name"]) if volume["name"] in ("scratch", "shm") else None:
+            volume["emptyDir"]["sizeLimit"] = str(size)
+    _resources(container, stage.kind, cluster)
+    _store(container, cluster.get("store", {}))
+    if stage.kind == "fetch":
+        _hub(container, cluster.get("hub", {}))
+        _cache(pod, cluster)
 
 
-def _gpu(container: dict[str, Any], cluster: Mapping[str, Any]) -> None:
+def _resources(container: dict[str, Any], kind: str, cluster: Mapping[str, Any]) -> None:
+    """`cpu` and `memory` are a GPU stage's; a stage without a GPU asks for no more than that, nor than its template."""
     requests, limits = container["resources"]["requests"], container["resources"]["limits"]
-    gpu = cluster.get("gpu") or {}
-    resource = gpu.get("resource", "nvidia.com/gpu")
+    for name in ("cpu", "memory"):
+        if name in cluster and (kind in GPU_KINDS or amount(str(cluster[name])) < amount(requests[name])):
+            for amounts in (requests, limits):
+                amounts |= {name: str(cluster[name])} if name in amounts else {}
+    if kind not in GPU_KINDS:
+        return
+    gpu = cluster.get("gpu", {})
     for amounts in (requests, limits):
-        count = amounts.pop("nvidia.com/gpu")
-        amounts[resource] = count
-    if "cpu" in cluster:
-        requests["cpu"] = str(cluster["cpu"])
-    if "memory" in cluster:
-        requests["memory"] = limits["memory"] = cluster["memory"]
+        amounts[gpu.get("resource", _GPU)] = amounts.pop(_GPU)
     if gpu.get("simulated"):
         container["env"] = [entry for entry in container["env"] if entry["name"] != "XTL_GPU"]
 
 
-def seconds(duration: str) -> int:
-    """`120s`, `10m`, `1h` in seconds."""
-    return int(duration[:-1]) * {"s": 1, "m": 60, "h": 3600}[duration[-1]]
+def _store(container: dict[str, Any], store: Mapping[str, Any]) -> None:
+    """Credentials as environment variables from the Secret; without one, the pod has the cloud's workload identity."""
+    if "secret" in store:
+        container["envFrom"] = [{"secretRef": {"name": store["secret"]}}]
+    for key, name in (("endpoint", "AWS_ENDPOINT_URL"), ("region", "AWS_DEFAULT_REGION")):
+        if key in store:
+            container["env"].append({"name": name, "value": store[key]})
+
+
+def _hub(container: dict[str, Any], hub: Mapping[str, Any]) -> None:
+    if "tokenSecret" in hub:
+        source = {"secretKeyRef": {"name": hub["tokenSecret"], "key": TOKEN_KEY}}
+        container["env"].append({"name": "HF_TOKEN", "valueFrom": source})
+    if "endpoint" in hub:
+        container["env"].append({"name": "HF_ENDPOINT", "value": hub["endpoint"]})
+
+
+def _cache(pod: dict[str, Any], cluster: Mapping[str, Any]) -> None:
+    """The claim takes what the hub's client (`$XDG_CACHE_HOME/huggingface`) and mirrors of `s3://` data keep."""
+    if "cache" not in cluster:
+        return
+    container = pod["containers"][0]
+    container["env"].append({"name": "XDG_CACHE_HOME", "value": "/cache"})
+    container["volumeMounts"].append({"name": "cache", "mountPath": "/cache"})
+    pod["volumes"].append({"name": "cache", "persistentVolumeClaim": {"claimName": cluster["cache"]}})
 
 
 def _patched(manifest: Manifest, steps: list[Mapping[str, Any]]) -> Manifest:

@@ -139,6 +139,47 @@ ONE_MISTAKE = [
     ),
     ("", "cluster: {memory: lots}", "6: cluster.memory: 'lots' is not of the form 8, 500m or 48Gi"),
     ("", "cluster: {patch: [{path: /spec}]}", "6: a JSON Patch step needs 'op' and 'path'"),
+    ("", "cluster: {grace: 2 minutes}", "6: cluster.grace: '2 minutes' is not of the form 120s, 10m, 1h or 7d"),
+    ("", "cluster: {ttl: 99999d}", "6: cluster.ttl: '99999d' is longer than Kubernetes counts (68 years)"),
+    (
+        "",
+        "cluster: {imagePullSecrets: [My_Secret]}",
+        "6: cluster.imagePullSecrets: 'My_Secret' names no Kubernetes object: lower-case letters, digits, inner '-' "
+        "and '.'",
+    ),
+    ("", "cluster: {nodeSelector: {gpu: true}}", "6: cluster.nodeSelector: gpu: true is not a word: put it in quotes"),
+    (
+        "",
+        "cluster: {nodeSelector: {a b: c}}",
+        "6: cluster.nodeSelector: 'a b' is no label's name, such as topology.kubernetes.io/zone",
+    ),
+    (
+        "",
+        "cluster: {nodeSelector: {zone: -a}}",
+        "6: cluster.nodeSelector: zone: '-a' is no label's value: at most 63 letters, digits, inner '-', '_', '.'",
+    ),
+    (
+        "",
+        "cluster: {tolerations: [{key: a, effect: NoRun}]}",
+        "6: cluster.tolerations.effect: 'NoRun' is none of: NoSchedule PreferNoSchedule NoExecute, did you mean "
+        "'NoExecute'",
+    ),
+    (
+        "",
+        "cluster: {tolerations: [{value: a}]}",
+        "6: a toleration without 'key': write {key: nvidia.com/gpu, operator: Exists}",
+    ),
+    (
+        "",
+        "cluster: {store: {endpoint: 'https://me:secret@s3'}}",
+        "6: cluster.store.endpoint: 'https://***@s3' is not of the form https://host:port, without a user or password",
+    ),
+    (
+        "",
+        "cluster: {store: {credentials: x}}",
+        "6: unknown key 'credentials' in cluster.store; valid keys: secret endpoint region",
+    ),
+    ("", "cluster: {image: 'a b'}", "6: cluster.image: 'a b' is not of the form registry/name:tag"),
     ("", "name: b", "6: the key 'name' is already given on line 1"),
     ("", '"\\e[31m": 1', "6: unknown key '\\x1b[31m'"),
 ]

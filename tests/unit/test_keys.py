@@ -7,9 +7,11 @@ import os
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.grids import GRID, grid, inventory
-from xtl.grid_schema import Gpu, HubAccess, Hyper, Mix, Mixture, Sheet, TargetSheet, TrainSheet
+from xtl.grid_cluster import Cluster, Gpu, HubAccess, PatchStep, StoreAccess, Toleration
+from xtl.grid_schema import Hyper, Mix, Mixture, Sheet, TargetSheet, TrainSheet
 from xtl.keys import canonical, parent_keys, stage_key
 from xtl.plan import Plan, build
 
@@ -49,6 +51,30 @@ def test_parents_are_found_at_any_depth_once() -> None:
 
 INTERMEDIATE, TARGETS, TRAINED = "intermediate", "targets", "trained targets"
 
+#: Every setting of the cluster block.
+CLUSTER = """\
+cluster:
+  namespace: research
+  image: xtl:2
+  imagePullSecrets: [registry]
+  serviceAccount: stage
+  queue: team-a
+  priority: low
+  gpu: {resource: example.com/gpu, simulated: true}
+  cpu: 8
+  memory: 48Gi
+  scratch: 1Ti
+  shm: 1Gi
+  cache: hub
+  grace: 60s
+  ttl: 1d
+  tolerations: [{key: a, operator: Equal, value: b, effect: NoExecute, tolerationSeconds: 9}]
+  nodeSelector: {zone: a}
+  store: {secret: s3, endpoint: "http://s3", region: a}
+  hub: {tokenSecret: hf, endpoint: "http://hub"}
+  patch: [{op: move, path: /a, from: /b}, {op: add, path: /a, value: 1}]
+"""
+
 #: Every key of the grid file: what it is changed to, and which stages' keys that moves. "" is none but reduce, which
 #: names the grid and its rows.
 FIELDS: list[tuple[str, str, str, set[str]]] = [
@@ -68,8 +94,7 @@ FIELDS: list[tuple[str, str, str, set[str]]] = [
     (
         "cluster",
         "precision: fp32",
-        "precision: fp32\ncluster: {namespace: research, queue: team-a, image: 'xtl:2', cpu: 8, memory: 48Gi, "
-        "grace: 60s, gpu: {resource: nvidia.com/gpu, simulated: true}, hub: {tokenSecret: hf}}",
+        f"precision: fp32\n{CLUSTER}",
         set(),
     ),
 ]
@@ -133,8 +158,13 @@ def test_the_walk_covers_every_hyperparameter_and_every_other_mapping() -> None:
     assert set(Mix.model_fields) == {"cap"}
     assert set(TargetSheet.model_fields) == {"task", "languages", "train"}
     assert set(TrainSheet.model_fields) == {"preset", "intermediate", "target"}
-    assert set(Gpu.model_fields) == {"resource", "simulated"}
-    assert set(HubAccess.model_fields) == {"tokenSecret", "endpoint"}
+    cluster = yaml.safe_load(CLUSTER)["cluster"]
+    assert set(Cluster.model_fields) == set(cluster)
+    for key, model in (("gpu", Gpu), ("store", StoreAccess), ("hub", HubAccess)):
+        assert set(model.model_fields) == set(cluster[key])
+    assert set(Toleration.model_fields) == set(cluster["tolerations"][0])
+    steps = {field.alias or name for name, field in PatchStep.model_fields.items()}
+    assert steps == {name for step in cluster["patch"] for name in step}
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import sys
 import typer
 
 from xtl import __version__
-from xtl.cli import controller, data, doctor, gc, init, logs, plan, run, score, status, submit
+from xtl.cli import controller, data, doctor, gc, init, logs, plan, render, run, score, status, submit
 from xtl.cli.common import plain
 from xtl.errors import UserError, XtlError
 
@@ -43,6 +43,7 @@ def _root(
 app.command("init")(init.init)
 app.add_typer(data.app, name="data")
 app.command("plan")(plan.plan)
+app.command("render")(render.render)
 app.command("run")(run.run)
 app.command("submit")(submit.submit)
 app.command("controller")(controller.controller)
