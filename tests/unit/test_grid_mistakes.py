@@ -161,8 +161,7 @@ ONE_MISTAKE = [
     (
         "",
         "cluster: {tolerations: [{key: a, effect: NoRun}]}",
-        "6: cluster.tolerations.effect: 'NoRun' is none of: NoSchedule PreferNoSchedule NoExecute, did you mean "
-        "'NoExecute'",
+        "6: cluster.tolerations.effect: 'NoRun' is none of: NoSchedule PreferNoSchedule NoExecute",
     ),
     (
         "",

@@ -32,7 +32,6 @@ MAPPINGS: Mapping[str, type[BaseModel]] = {
     "cluster.gpu.": grid_cluster.Gpu,
     "cluster.store.": grid_cluster.StoreAccess,
     "cluster.hub.": grid_cluster.HubAccess,
-    "cluster.tolerations.": grid_cluster.Toleration,
 }
 #: What a mapping cannot do without (the whole file: xtl.grid.REQUIRED).
 NEEDED = {"intermediates.name", "intermediates.tasks", "targets.task"} | {
