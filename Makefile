@@ -9,10 +9,11 @@ TORCH_INDEX ?= $(if $(or $(PIP_FIND_LINKS),$(shell command -v nvidia-smi)),,http
 TORCH := $(shell sed -n 's/^\(torch==.*\)/\1/p' constraints.txt)
 DEMO ?= demo-study
 WORKERS ?= 2
+DOCKER ?= docker
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow cluster-test test-all check golden bench clean
+.PHONY: help setup demo test test-slow cluster-test test-all check golden image bench clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -47,6 +48,10 @@ check: setup  ## ruff and the type checker
 
 golden: setup  ## write the golden files again from the code as it is; look at the diff before you commit
 	XTL_WRITE_GOLDEN=1 $(BIN)/python -m pytest -q tests -k golden
+
+image:  ## build the images xtl:dev (stages) and xtl-cli:dev (control plane) with $(DOCKER)
+	$(DOCKER) build --target runtime $(if $(TORCH_INDEX),--build-arg TORCH_INDEX=$(TORCH_INDEX)) -t xtl:dev .
+	$(DOCKER) build --target cli -t xtl-cli:dev .
 
 bench: setup  ## measure what the project claims about speed
 	@for script in bench/*.py; do $(BIN)/python $$script || exit 1; done
