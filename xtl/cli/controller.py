@@ -5,9 +5,12 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from xtl.cluster import Cluster
 
 
 def controller(
@@ -23,6 +26,7 @@ def controller(
     every: Annotated[float, typer.Option(min=0.5, help="Seconds between rounds when nothing happens.")] = 5.0,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of /healthz, /readyz and /metrics; 0: any free.")] = 8080,
     lease_seconds: Annotated[int, typer.Option(min=3, help="How long a silent leader keeps the Lease.")] = 15,
+    check: Annotated[bool, typer.Option("--check", help="Only say whether one is alive: 0 if so, else 1.")] = False,
 ) -> None:
     """Release each Job once its parents are committed, and note what failed. The chart runs this in the cluster; one of
     several leads by a Lease.
@@ -49,6 +53,9 @@ def controller(
     logging.getLogger("xtl").setLevel(logging.INFO)
 
     cluster = Cluster(context=context, namespace=namespace)
+    if check:
+        _check(cluster)
+        return
     lease = Lease(cluster, os.environ.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}", seconds=lease_seconds)
     daemon = Daemon(cluster, lease, stores=tuple(store or ()), every=every)
     try:
@@ -65,3 +72,13 @@ def controller(
     logging.getLogger("xtl.controller").info("told to stop; the Lease is given back")
     sys.stderr.flush()
     os._exit(0)  # a round may hang in a store that is away, and may be cut off anywhere
+
+
+def _check(cluster: Cluster) -> None:
+    from xtl.errors import XtlError
+    from xtl.lease import NAME, alive
+
+    holder = alive(cluster)
+    if holder is None:
+        raise XtlError(f"no controller is alive in {cluster.namespace}: nobody renews the Lease {NAME}")
+    print(f"{holder} leads in {cluster.namespace}")
