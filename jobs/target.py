@@ -57,6 +57,7 @@ def _trained(context: Context, encoder: finetune.Encoder) -> dict[str, Any]:
             "scores": scores,
             "n": {language: len(examples) for language, examples in tests.items()},
             "empty": [language for language in spec["languages"] if language not in tests],
+            "seen": _seen(context),
             "degenerate": degenerate(task, rules["last"]),
             "pieces_cut": checkpoints.pieces_cut,
             "steps": trainer.steps,
@@ -71,6 +72,16 @@ def _trained(context: Context, encoder: finetune.Encoder) -> dict[str, Any]:
         },
         "provenance": encoder.device.describe(),
     }
+
+
+def _seen(context: Context) -> list[str]:
+    """The languages in which this very task was trained, here or by the intermediate: in those it is not zero-shot."""
+    task, parents = TASKS[context.spec["task"]], context.spec["parents"]
+    trained = set(parents["train"])
+    for part in context.manifest(parents["encoder"])["spec"].get("parts", ()):  # a base model has none
+        if part["task"] in (task.key, task.train_from):
+            trained.update(part["languages"])
+    return [language for language in context.spec["languages"] if language in trained]
 
 
 def _retrieval(context: Context, encoder: finetune.Encoder) -> dict[str, Any]:
@@ -104,6 +115,7 @@ def _retrieval(context: Context, encoder: finetune.Encoder) -> dict[str, Any]:
             "scores": {"last": result.scores},
             "n": result.sizes,
             "empty": sorted(result.missing),
+            "seen": [],
             "layer": result.layer,
             "chosen_layer": {"layer": result.chosen.layer, "rule": result.chosen.rule, "scores": result.chosen.scores},
             "sweep": result.sweep,

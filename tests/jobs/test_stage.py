@@ -256,6 +256,7 @@ def test_checkpoints_are_chosen_and_recorded(study: tuple[Plan, Path], store: St
         metrics = manifest["metrics"]
         assert metrics["chosen"]["english-dev"]["chosen_on"] == chosen_on
         assert set(metrics["scores"]["last"]) == set(metrics["scores"]["english-dev"])
+        assert metrics["seen"] == ["en"]
     assert metrics["trained_on"]["held_out"] == 1
     assert "target-dev" not in metrics["scores"], "TyDiQA's dev set is its test set"
     assert metrics["chosen"]["target-dev"] == {"not_chosen": "dev is what is scored"}

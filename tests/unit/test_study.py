@@ -51,6 +51,17 @@ def test_the_table_has_a_row_a_figure_and_reads_back_as_it_was(tmp_path: Path) -
     assert pq.read_table(tmp_path / "scores.parquet").to_pylist() == scores
 
 
+def test_what_is_not_zero_shot_is_flagged_and_told() -> None:
+    own = manifest("xnli", 50.0, ("en", "de", "fr"))
+    own["metrics"]["seen"] = ["en", "de"]
+    scores = table({("mnli", 1, "xnli"): own, ("none", 1, "xnli"): manifest("xnli", 50.0, ("en", "de"))})
+    flagged = {(s["intermediate"], s["language"]) for s in scores if not s["zero_shot"]}
+    assert flagged == {("mnli", "en"), ("mnli", "de")}
+    told = "Not zero-shot, for the task itself was trained in that language: xnli after mnli in de."
+    assert told in notes(study(ROWS, scores))
+    assert not any("zero-shot" in note for note in notes(study(ROWS, table({}))))
+
+
 def test_a_cell_is_the_mean_over_seeds_of_the_mean_over_languages() -> None:
     half = dict.fromkeys(("en",), manifest("xnli", 10.0)["metrics"]["scores"]["last"]["en"])
     one = manifest("xnli", 60.0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from xtl.scoring.counts import mean
@@ -57,7 +57,8 @@ class Study:
     rows_done: int
     rows: int
     setting: str = "zero-shot"
-    degenerate: tuple[str, ...] = field(default=())
+    degenerate: tuple[str, ...] = ()
+    seen: tuple[str, ...] = ()  # where a score other than English's is not zero-shot, a phrase each
 
 
 def study(
@@ -69,12 +70,15 @@ def study(
     """rows: the study's rows (model, arm, seed, task), done or not; scores: those of the headline rule are used."""
     found: dict[tuple[str, str, int], dict[str, dict[str, dict[str, float]]]] = defaultdict(dict)
     split: dict[tuple[str, str, str], str] = {}
+    seen: dict[str, dict[str, None]] = defaultdict(dict)
     for score in scores:
         if score["checkpoint"] == "last":
             model, arm, task = score["model"], score["intermediate"], score["task"]
             languages = found[model, arm, score["seed"]].setdefault(task, {})
             languages.setdefault(score["language"], {})[score["metric"]] = score["value"]
             split[model, arm, task] = score["split"]
+            if not score["zero_shot"] and score["language"] != "en":
+                seen[f"{task} after {arm}"][score["language"]] = None
     tasks = tuple(task for task in targets() if any(row["task"] == task for row in rows))
     arms = dict.fromkeys((row["model"], row["arm"]) for row in rows)
     seeds = tuple(dict.fromkeys(row["seed"] for row in rows))
@@ -88,6 +92,7 @@ def study(
         rows=len(rows),
         setting=setting,
         degenerate=tuple(degenerate),
+        seen=tuple(f"{where} in {' '.join(languages)}" for where, languages in seen.items()),
     )
 
 
@@ -141,6 +146,8 @@ def notes(study: Study) -> list[str]:
             f"{count} seed{'s' if count > 1 else ''}: too few to claim a difference: below five no "
             "sign-flip test can reach 0.05."
         )
+    if study.seen:
+        found.append(f"Not zero-shot, for the task itself was trained in that language: {'; '.join(study.seen)}.")
     if study.degenerate:
         found.append(f"Degenerate, one class predicted for everything: {'; '.join(study.degenerate)}.")
     return found

@@ -1,8 +1,9 @@
 """The scores table: manifests of target stages in long form, one figure a row.
 
 Columns: model, intermediate, seed, task, language, metric, checkpoint (the rule: last, english-dev, target-dev), value
-(percent), n (items), split (what it was scored on), stage (the key that made it). Everything that is printed or
-compared later is made from this table alone.
+(percent), n (items), split (what it was scored on), zero_shot (whether the task itself was trained in other languages
+alone, by the intermediate too), stage (the key that made it). Everything that is printed or compared later is made from
+this table alone.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-COLUMNS = ("model", "intermediate", "seed", "task", "language", "metric", "checkpoint", "value", "n", "split", "stage")
+COLUMNS = ("model", "intermediate", "seed", "task", "language", "metric", "checkpoint", "value", "n", "split",
+           "zero_shot", "stage")  # fmt: skip
 Score = dict[str, Any]
 
 
@@ -31,6 +33,7 @@ def scores_of(row: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[Score
             "value": value,
             "n": metrics["n"][language],
             "split": metrics["split"],
+            "zero_shot": language not in metrics.get("seen", ()),
             "stage": manifest["key"],
         }
         for rule, languages in metrics["scores"].items()
@@ -67,7 +70,16 @@ def to_csv(scores: Iterable[Score]) -> bytes:
 def from_csv(data: bytes) -> list[Score]:
     """The other way round."""
     rows = csv.DictReader(io.StringIO(data.decode()))
-    return [{**row, "seed": int(row["seed"]), "value": float(row["value"]), "n": int(row["n"])} for row in rows]
+    return [
+        {
+            **row,
+            "seed": int(row["seed"]),
+            "value": float(row["value"]),
+            "n": int(row["n"]),
+            "zero_shot": row["zero_shot"] == "True",
+        }
+        for row in rows
+    ]
 
 
 def to_parquet(scores: Sequence[Score], path: Any) -> None:
@@ -76,6 +88,6 @@ def to_parquet(scores: Sequence[Score], path: Any) -> None:
     import pyarrow.parquet as pq
 
     columns = {name: [score[name] for score in scores] for name in COLUMNS}
-    kinds = {"seed": pa.int64(), "value": pa.float64(), "n": pa.int64()}
+    kinds = {"seed": pa.int64(), "value": pa.float64(), "n": pa.int64(), "zero_shot": pa.bool_()}
     schema = pa.schema([(name, kinds.get(name, pa.string())) for name in COLUMNS])
     pq.write_table(pa.table(columns, schema=schema), path)
