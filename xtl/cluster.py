@@ -49,8 +49,16 @@ class ClusterRefused(UserError):
 class Cluster:
     """One namespace of one cluster. `requests` counts what was sent, by verb, for whoever wants to know."""
 
-    def __init__(self, *, context: str | None = None, namespace: str | None = None) -> None:
-        """From the service account in a pod, else from the kubeconfig's context. Raises ClusterRefused."""
+    def __init__(
+        self,
+        *,
+        context: str | None = None,
+        namespace: str | None = None,
+        tries: int = _TRIES,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
+        """From the service account in a pod, else from the kubeconfig's context. tries: of one request, before it is
+        given up. Raises ClusterRefused."""
         from kubernetes import client, config
         from kubernetes.config import ConfigException
 
@@ -69,6 +77,8 @@ class Cluster:
         self.namespace = namespace or home
         self.host = str(configuration.host)
         self.requests: dict[str, int] = {}
+        self.date = ""  # the server's clock as of its last answer (RFC 9110, section 6.6.1)
+        self._tries, self._timeout = tries, timeout_seconds
         self._client = client.ApiClient(configuration)
 
     def list(self, path: str, *, selector: str = "", fields: str = "") -> list[Object]:
@@ -176,9 +186,40 @@ class Cluster:
                 return ""
             raise
 
+    def follow(self, pod: str) -> Iterator[str]:
+        """What a pod's container has printed and prints, in whole lines, until it ends; nothing where it is gone."""
+        from urllib3.exceptions import HTTPError
+        from urllib3.util import Timeout
+
+        headers: dict[str, str] = {}
+        self._client.update_params_for_auth(headers, [], ["BearerToken"])
+        url = self.host + f"{PODS.format(namespace=quote(self.namespace))}/{quote(pod)}/log?follow=true"
+        try:
+            found = self._client.rest_client.pool_manager.request(
+                "GET",
+                url,
+                headers=headers,
+                timeout=Timeout(connect=self._timeout),
+                retries=False,
+                preload_content=False,
+            )
+            if found.status >= 400:
+                return
+            rest = b""
+            for piece in found.stream(65536):
+                *lines, rest = (rest + piece).split(b"\n")
+                yield from (line.decode("utf-8", "replace") + "\n" for line in lines)
+            if rest:
+                yield rest.decode("utf-8", "replace")
+        except (HTTPError, OSError):
+            return  # the connection ended before the pod did: whoever follows asks again
+
     def allowed(self, verb: str, resource: str, group: str = "") -> bool:
-        """SelfSubjectAccessReview: may we do this in the namespace?"""
-        attributes = {"namespace": self.namespace, "verb": verb, "resource": resource, "group": group}
+        """SelfSubjectAccessReview: may we do this in the namespace? resource: `jobs`, or a part of one, `pods/log`."""
+        resource, _, part = resource.partition("/")
+        attributes = {
+            "namespace": self.namespace, "verb": verb, "group": group, "resource": resource, "subresource": part,
+        }  # fmt: skip
         review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
                   "spec": {"resourceAttributes": attributes}}  # fmt: skip
         found = self._ask("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body=review)
@@ -198,12 +239,12 @@ class Cluster:
         raw: bool = False,
     ) -> Any:
         """One request, again after 429, 5xx and lost connections with what `Retry-After` says or a growing wait."""
-        for attempt in range(_TRIES):
+        for attempt in range(self._tries):
             status, text, after = self._send(method, path, query or {}, body, kind)
             if status and status < 400:
                 return text if raw else json.loads(text or "{}")
             again = status in (0, 429, 500, 502, 503, 504)
-            if not again or attempt == _TRIES - 1:
+            if not again or attempt == self._tries - 1:
                 raise self._explained(method, path, status, text)
             time.sleep(after if after is not None else min(0.2 * 2**attempt, 5.0))
         raise AssertionError("unreachable")
@@ -226,13 +267,14 @@ class Cluster:
                 url + (f"?{urlencode(query)}" if query else ""),
                 body=json.dumps(body).encode() if body is not None else None,
                 headers=headers,
-                timeout=TIMEOUT_SECONDS,
+                timeout=self._timeout,
                 retries=False,
                 redirect=False,
             )
         except (HTTPError, OSError) as error:
             return 0, str(error), None
         after = found.headers.get("Retry-After")
+        self.date = found.headers.get("Date", "")
         return found.status, found.data.decode("utf-8", "replace"), float(after) if after and after.isdigit() else None
 
     def _explained(self, method: str, path: str, status: int, text: str) -> XtlError:

@@ -1,7 +1,7 @@
 """What state every stage of a grid is in, and why: a function of what the store holds. Pure.
 
 done is decided by the manifest alone; what is not done is told apart by the note of a failure, the heartbeat and the
-parents.
+parents. Where a cluster runs the study, `cluster_states.py` says more.
 """
 
 from __future__ import annotations
@@ -10,7 +10,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-State = Literal["done", "running", "silent", "stopped", "failed", "skipped", "ready", "waiting"]
+State = Literal[
+    "done", "running", "silent", "stopped", "failed", "skipped", "ready", "waiting",
+    # on a cluster alone:
+    "queued", "unschedulable", "image pull", "misconfigured", "starting", "retrying", "disrupted", "node lost",
+    "released", "partial", "missing", "unknown",
+]  # fmt: skip
 
 #: A running stage beats every few seconds; after this long without, it is taken for dead.
 SILENT_SECONDS = 60.0
@@ -65,16 +70,14 @@ def _state(
         age = now - float(beat.get("at", 0.0))
         if age <= SILENT_SECONDS:
             return "running", str(beat.get("state", ""))
-        return "silent", f"no heartbeat for {_minutes(age)}: killed, or cut off; `xtl run` goes on"
-    parents = [found[parent] for parent in stage["parents"]]
-    broken = next((x for x in parents if x.state in ("failed", "skipped")), None)
+        return "silent", f"no heartbeat for {minutes(age)}: killed, or cut off; `xtl run` goes on"
+    broken = broken_parent(stage, found)
     if broken and stage["kind"] != "reduce":
         return "skipped", f"needs {broken.title}, which {'failed' if broken.state == 'failed' else 'was skipped'}"
-    open_ = [x for x in parents if x.state not in ("done", "failed", "skipped")]
-    if open_:
-        more = f" and {len(open_) - 1} more" if len(open_) > 1 else ""
-        return "waiting", f"for {open_[0].title}{more}"
+    if waits := open_parents(stage, found):
+        return "waiting", waits
     if broken:
+        parents = [found[parent] for parent in stage["parents"]]
         count = sum(x.state != "done" for x in parents)
         return "waiting", f"for {count} of {len(parents)} results that failed or were skipped; its report is partial"
     if beat.get("state") == "stopped":
@@ -84,6 +87,18 @@ def _state(
     return "ready", "nothing stands in its way: `xtl run` starts it"
 
 
-def _minutes(seconds: float) -> str:
+def broken_parent(stage: Mapping[str, Any], found: Mapping[str, StageState]) -> StageState | None:
+    """The first parent that will never be done as things stand."""
+    return next((x for key in stage["parents"] if (x := found[key]).state in ("failed", "skipped")), None)
+
+
+def open_parents(stage: Mapping[str, Any], found: Mapping[str, StageState]) -> str:
+    """`for TITLE and N more`: the parents that are still to come; "" for none."""
+    open_ = [x for key in stage["parents"] if (x := found[key]).state not in ("done", "failed", "skipped")]
+    more = f" and {len(open_) - 1} more" if len(open_) > 1 else ""
+    return f"for {open_[0].title}{more}" if open_ else ""
+
+
+def minutes(seconds: float) -> str:
     whole = max(1, round(seconds / 60))
     return f"{whole} minute{'s' if whole > 1 else ''}"

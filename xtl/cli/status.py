@@ -1,8 +1,10 @@
-"""`xtl status`: every stage of a grid, what it does or why it does not."""
+"""`xtl status`: the study in a line, then every stage of a grid, what it does or why it does not."""
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,40 +12,86 @@ import typer
 from xtl.cli.common import GridFile, Output, OutputFormat, StoreUrl
 
 if TYPE_CHECKING:
+    from xtl.cli.status_table import Report
+    from xtl.cluster import Cluster
+    from xtl.grid import Grid
     from xtl.states import StageState
     from xtl.store.base import Store
+
+Context = Annotated[
+    str | None, typer.Option("--context", help="The kubeconfig's context; default: the current one.", metavar="CONTEXT")
+]
+
+WATCH_SECONDS = 3.0
 
 
 def status(
     grid_file: GridFile,
     store: StoreUrl = None,
     all_: Annotated[bool, typer.Option("--all", "-a", help="List stages that are done, too.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep looking until every stage has ended.")] = False,
+    context: Context = None,
     output: OutputFormat = Output.table,
 ) -> None:
     """Show what every stage of a grid is doing, or why it is not.
 
+    Where the grid has a `cluster:` and its store is a bucket, its Jobs and pods are looked at, too.
+
     Example: xtl status my-study.yaml --all
     """
-    from dataclasses import asdict
-
-    from xtl.cli.common import load_grid, open_grid_store, print_json
+    from xtl.cli.common import load_grid, open_grid_store
+    from xtl.cli.status_table import print_report
+    from xtl.store import grids
 
     grid = load_grid(grid_file, None, store)
-    found = look(open_grid_store(grid), grid.name)
-    if output == Output.json:
-        print_json({"grid": grid.name, "stages": [asdict(stage) for stage in found]})
+    opened = open_grid_store(grid)
+    stages = grids.read(opened, grid.name)["stages"]
+    cluster = reach(grid, opened, context)
+    if watch:
+        _watch(grid.name, stages, opened, cluster, all_, output)
     else:
-        _show(grid.name, found, all_)
+        print_report(report(grid.name, stages, opened, cluster), all_, output)
 
 
-def look(store: Store, name: str) -> list[StageState]:
-    """The states of a grid as it was last run: four flat listings, and the documents of what is not done."""
+def reach(grid: Grid, store: Store, context: str | None) -> Cluster | str | None:
+    """The grid's cluster; why there is none to be asked; None where the grid runs on no cluster: pods see no folder."""
+    from xtl.cluster import Cluster, ClusterRefused
+
+    if not store.url.startswith("s3://") or not (grid.cluster or context):
+        return None
+    try:
+        return Cluster(context=context, namespace=grid.cluster.get("namespace"), tries=2, timeout_seconds=10.0)
+    except ClusterRefused as error:
+        if context is not None:
+            raise
+        return str(error)
+
+
+def report(name: str, stages: Mapping[str, Any], store: Store, cluster: Cluster | str | None) -> Report:
+    """Look once."""
+    from xtl import spent
+    from xtl.cli.status_table import Report
+    from xtl.observe import look
+
+    if cluster is None:
+        found = look_here(stages, store)
+        return Report(name=name, stages=found, counts=dict(Counter(stage.state for stage in found)))
+    seen = look(stages, name, store, cluster)
+    gpu = [key for key, stage in stages.items() if stage["kind"] in spent.GPU_KINDS]
+    figures = spent.study(seen.stages, stages, spent.seconds(store, seen.manifests, gpu), seen.jobs)
+    where = "" if isinstance(cluster, str) else f"namespace {cluster.namespace} at {cluster.host}"
+    return Report(
+        name=name, stages=seen.stages, counts=figures.counts, study=figures, where=where, problem=seen.problem
+    )
+
+
+def look_here(stages: Mapping[str, Any], store: Store) -> list[StageState]:
+    """The states of a grid that `xtl run` runs: three flat listings, and the documents of what is not done."""
     import time
 
     from xtl.states import states
-    from xtl.store import commit, grids, layout
+    from xtl.store import commit, layout
 
-    stages = grids.read(store, name)["stages"]
     done = commit.manifests(store)
     open_ = set(stages) - done
     return states(
@@ -64,27 +112,26 @@ def _documents(store: Store, prefix: str, keys: set[str]) -> dict[str, dict[str,
     return {key: body for key, body in zip(there, bodies, strict=True) if key and body}
 
 
-def _show(name: str, found: list[StageState], all_: bool) -> None:
-    from rich.table import Table
-    from rich.text import Text
+def _watch(
+    name: str, stages: Mapping[str, Any], store: Store, cluster: Cluster | str | None, all_: bool, output: Output
+) -> None:
+    """Look again and again until every stage has ended; a store that is away is waited for. Ctrl-C ends it."""
+    import time
 
-    from xtl.cli.common import console, duration, plain
+    from xtl.cli.status_table import Screen
+    from xtl.errors import StoreError
 
-    count = Counter(stage.state for stage in found)
-    out = console()
-    out.print(Text(plain(f"{name}: " + ", ".join(f"{n} {state}" for state, n in count.items()))))
-    listed = [stage for stage in found if all_ or stage.state != "done"]
-    if listed:
-        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-        for column in ("stage", "key", "state", "step", "loss", "left", "why"):
-            table.add_column(column, no_wrap=column in ("key", "state", "step", "left"))
-        for stage in listed:
-            beat = stage.progress
-            steps = f"{beat['step']}/{beat['steps']}" if "steps" in beat else ""
-            left = duration(beat["seconds_left"]) if "seconds_left" in beat and stage.state == "running" else ""
-            loss = "" if beat.get("loss") is None else str(beat["loss"])
-            cells = (stage.title, stage.key[:12], stage.state, steps, loss, left, stage.reason)
-            table.add_row(*(Text(plain(cell)) for cell in cells))
-        out.print(table)
-    if count["done"] and not all_:
-        out.print("What is done is not listed: --all lists it.")
+    with Screen(all_, output) as screen:
+        try:
+            while True:
+                try:
+                    found = report(name, stages, store, cluster)
+                except StoreError as error:
+                    print(f"failed: {error}; trying again", file=sys.stderr)
+                else:
+                    screen.show(found)
+                    if found.over:
+                        return
+                time.sleep(WATCH_SECONDS)
+        except KeyboardInterrupt:
+            return

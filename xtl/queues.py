@@ -1,0 +1,80 @@
+"""Where a Job stands in its Kueue queue, and what Kueue itself says: from the Workloads of a namespace. Pure.
+
+The order is Kueue's: priority, then age. It is an estimate of what comes next, not a promise: Kueue may take a smaller
+workload first, and other namespaces share the quota.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """position: 1 is next; 0 where the workload is not waiting. message: Kueue's."""
+
+    queue: str
+    position: int
+    waiting: int
+    message: str
+    evicted: bool = False
+
+    def __str__(self) -> str:
+        where = f"queue {self.queue}"
+        if self.position:
+            where += f", {self.position} of {self.waiting} waiting"
+        return where + (f": {self.message}" if self.message else "")
+
+
+def places(workloads: Sequence[Object]) -> dict[str, Place]:
+    """By the uid of the Job that owns the Workload."""
+    waiting: dict[str, list[Object]] = {}
+    for workload in workloads:
+        if _waits(workload):
+            waiting.setdefault(_queue(workload), []).append(workload)
+    position: dict[str, int] = {}
+    for line in waiting.values():
+        line.sort(key=lambda x: (-int(x["spec"].get("priority") or 0), x["metadata"]["creationTimestamp"]))
+        position |= {str(x["metadata"]["uid"]): number for number, x in enumerate(line, 1)}
+    found: dict[str, Place] = {}
+    for workload in workloads:
+        queue = _queue(workload)
+        place = Place(
+            queue=queue,
+            position=position.get(str(workload["metadata"]["uid"]), 0),
+            waiting=len(waiting.get(queue, [])),
+            message=_message(workload),
+            evicted=bool(_condition(workload, "Evicted")),
+        )
+        for owner in workload["metadata"].get("ownerReferences") or []:
+            found[str(owner.get("uid"))] = place
+    return found
+
+
+def _queue(workload: Object) -> str:
+    return str(workload["spec"].get("queueName", ""))
+
+
+def _waits(workload: Object) -> bool:
+    reserved = _condition(workload, "QuotaReserved").get("status") == "True"
+    over = _condition(workload, "Finished").get("status") == "True"
+    return not reserved and not over and workload["spec"].get("active", True)
+
+
+def _message(workload: Object) -> str:
+    """Why it is not admitted: what stands against the quota, else against admission, else why it was evicted."""
+    for kind in ("QuotaReserved", "Admitted"):
+        found = _condition(workload, kind)
+        if found.get("status") == "False" and found.get("message"):
+            return str(found["message"])
+    evicted = _condition(workload, "Evicted")
+    return str(evicted.get("message", "")) if evicted.get("status") == "True" else ""
+
+
+def _condition(workload: Object, kind: str) -> Object:
+    conditions = workload.get("status", {}).get("conditions") or []
+    return next((x for x in conditions if x["type"] == kind), {})
