@@ -116,8 +116,20 @@ def look(grid: Grid, *, must_know: bool = True) -> Inventory:
                 listings={(x.language, x.split): source.count(x) for x in listings},
             )
         else:
-            absent[(task, part)] = f"Nothing of {TASKS[task].title} in {folder}. {TASKS[task].manual or ''}".rstrip()
+            absent[(task, part)] = _what_to_do(task, part, folder)
     return Inventory(units=units, models=models, source={"folder": grid.data}, absent=absent)
+
+
+def _what_to_do(name: str, part: str, folder: Path | None) -> str:
+    """Where data that are not there were looked for, and how a user gets them. folder: None for the hub."""
+    task = TASKS[name]
+    if part and part not in task.train_languages:
+        where = f"in {folder}" if folder else "of a data folder, since no hub has them"
+        return f"Translated copies go under translated/{name}/LANG/ {where}, with the published files' names."
+    if folder is None:
+        return f"No hub has {task.title} as published. {task.manual or ''}".rstrip()
+    files = task.layout["train"] if part or not task.target else list(task.layout.values())[-1]
+    return f"Looked in {folder} for {files}. {task.manual or ''}".rstrip()
 
 
 def local_data(place: str) -> Path:
@@ -170,7 +182,7 @@ def _from_hub(wanted: list[tuple[str, str]], models: Mapping[str, Model], must_k
     for task, part in wanted:
         origin = hub.unit_origin(task, part, must_know=must_know)
         if origin is None:
-            absent[(task, part)] = f"No hub has {TASKS[task].title} as published. {TASKS[task].manual or ''}".rstrip()
+            absent[(task, part)] = _what_to_do(task, part, None)
         else:
             units[(task, part)] = Unit(
                 task=task, part=part, origin={"hub": origin}, listings=source.published(task, part)

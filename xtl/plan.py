@@ -7,12 +7,13 @@ of one contract.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from xtl.coverage import absences, languages_of, listing_of, split_of
 from xtl.errors import UserError
-from xtl.grid import Arm, Grid, Part, Target
+from xtl.grid import Arm, Grid, Target
 from xtl.inventory import TINY, Inventory, Unit, needed_units, training_unit
 from xtl.keys import SCHEMA, parent_keys, stage_key
 from xtl.settings import OPTIMISER, resolve
@@ -66,61 +67,10 @@ class Plan:
 
 def build(grid: Grid, inventory: Inventory) -> Plan:
     """The plan of a grid. Raises UserError that names every target and arm without data."""
-    problems = list(_absent(grid, inventory))
+    problems = absences(grid, inventory)
     if problems:
         raise UserError("\n".join(problems))
     return _Planner(grid, inventory).plan()
-
-
-def split_of(unit: Unit, target: Target) -> tuple[str, tuple[str, ...]]:
-    """Which split a target is scored on, and in which of its languages: test where the data holds any, else dev."""
-    for split in ("test", "dev"):
-        languages = tuple(x for x in target.languages if _scorable(unit, target.task, x, split))
-        if languages:
-            return split, languages
-    return "test", ()
-
-
-def languages_of(part: Part, inventory: Inventory) -> tuple[str, ...]:
-    """The languages that a part trains in: those it names, or with `@all` those that the data hold."""
-    if not part.every:
-        return part.languages
-    units = {x: inventory.units.get(training_unit(part.task, x)) for x in part.languages}
-    return tuple(x for x, unit in units.items() if unit is not None and (x, "train") in unit.listings)
-
-
-def _scorable(unit: Unit, task: str, language: str, split: str) -> bool:
-    """The listing is there, and for BUCC dev too: its threshold is chosen there."""
-    there = (language, _listing(task, language, split)) in unit.listings
-    return there and (task != "bucc2018" or (language, f"dev.{language}") in unit.listings)
-
-
-def _listing(task: str, language: str, split: str) -> str:
-    return f"{split}.{language}" if TASKS[task].group == "retrieval" else split
-
-
-def _absent(grid: Grid, inventory: Inventory) -> Iterator[str]:
-    for target in grid.targets:
-        unit = inventory.units.get((target.task, ""))
-        if unit is None or not split_of(unit, target)[1]:
-            hint = inventory.absent.get((target.task, "")) or TASKS[target.task].manual or ""
-            yield f"target {target.task}: no test or dev data in any of {', '.join(target.languages)}. {hint}".rstrip()
-        for language in target.train_languages:
-            yield from _no_train(inventory, f"target {target.task}", target.task, language)
-    for arm in grid.arms:
-        for part in arm.parts:
-            if part.every and languages_of(part, inventory):
-                continue
-            for language in part.languages[:1] if part.every else part.languages:
-                yield from _no_train(inventory, f"intermediate {arm.spelling}", part.task, language)
-
-
-def _no_train(inventory: Inventory, who: str, task: str, language: str) -> Iterator[str]:
-    place = training_unit(task, language)
-    unit = inventory.units.get(place)
-    if unit is None or (language, "train") not in unit.listings:
-        hint = inventory.absent.get(place, "")
-        yield f"{who}: no training data for {task}@{language}. {hint}".rstrip()
 
 
 class _Planner:
@@ -236,7 +186,7 @@ class _Planner:
             "precision": self.grid.precision,
             "threads": self.grid.threads,
         }
-        tokens = sum(unit.listings[(x, _listing(target.task, x, split))] for x in languages) * task.tokens
+        tokens = sum(unit.listings[(x, listing_of(target.task, x, split))] for x in languages) * task.tokens
         labels = {"model": self.names[model], "intermediate": arm.label, "task": target.task}
         title = f"target {target.task} after {arm.spelling}"
         trained = bool(target.train_languages)

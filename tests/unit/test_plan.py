@@ -86,6 +86,17 @@ def test_everything_without_data_is_said_at_once(tmp_path: Path) -> None:
     assert lines[2].startswith("intermediate multi: no training data for xnli@ru")
 
 
+def test_what_several_ask_for_is_said_once_with_what_to_do(tmp_path: Path) -> None:
+    arms = "  - mnli\n  - {name: a, tasks: [mnli, qqp@de]}\n  - {name: b, tasks: [mnli, qqp@de+sw]}\n"
+    of = grid(GRID.replace("  - mnli\n", arms), tmp_path)
+    have = inventory(of)
+    todo = dict.fromkeys((("qqp", "de"), ("qqp", "sw")), "Put them there.")
+    units = {place: unit for place, unit in have.units.items() if place not in todo}
+    with pytest.raises(UserError) as caught:
+        build(of, replace(have, units=units, absent=todo))
+    assert str(caught.value) == ("intermediate a, intermediate b: no training data for qqp@de, qqp@sw. Put them there.")
+
+
 def test_languages_the_data_lack_are_left_out_and_dev_serves_where_there_is_no_test(tmp_path: Path) -> None:
     of = grid(GRID, tmp_path)
     have = inventory(of)

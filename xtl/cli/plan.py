@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 from xtl.cli.common import DataPlace, GridFile, Output, OutputFormat, StoreUrl
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
     from xtl.grid import Grid
     from xtl.plan import Plan
 
@@ -96,58 +99,86 @@ def settings_in_force(grid: Grid) -> list[dict[str, Any]]:
 
 def show(grid: Grid, plan: Plan, done: set[str]) -> None:
     """The plan for a person."""
-    from rich.table import Table
-    from rich.text import Text
-
-    from xtl.cli.common import console, plain
+    from xtl.cli.common import console
 
     out = console()
-    users = Counter(row.key for row in plan.rows)
-    table = Table(title=f"{grid.name}: {len(plan.stages)} stages, {len(done)} done", title_justify="left")
-    for name, justify in (("stage", "left"), ("key", "left"), ("state", "left"), ("needed by", "left"),
-                          ("tokens", "right"), ("GPU hours", "right")):  # fmt: skip
-        table.add_column(name, justify=justify, no_wrap=name != "needed by")  # type: ignore[arg-type]
-    children = Counter(parent for stage in plan.stages.values() for parent in stage.parents)
-    for stage in plan.stages.values():
-        several = f"{users[stage.key]} rows" if users[stage.key] > 1 else ""
-        several = several or (f"{children[stage.key]} stages" if children[stage.key] > 1 else "")
-        table.add_row(
-            Text(plain(stage.title)),
-            stage.key[:12],
-            "done" if stage.key in done else "to run",
-            several,
-            _short(stage.tokens),
-            f"{stage.flops / FLOPS_A_SECOND / 3600:.2f}" if stage.flops else "",
-        )
-    out.print(table)
+    out.print(f"{grid.name}: {len(plan.stages)} stages, {len(done)} done", style="bold")
+    tables = (_stages_table(plan, done, keys=keys) for keys in (True, False))
+    out.print(next((table for table in tables if _fits(out, table)), _stages_table(plan, done, keys=False)))
+    out.print("\nsettings in force", style="bold")
     out.print(_settings_table(grid))
+    users = Counter(row.key for row in plan.rows)
     shared = sum(count - 1 for count in users.values())
     out.print(
-        f"{len(plan.rows)} results from {len(users)} target stages"
+        f"\n{len(plan.rows)} results from {len(users)} target stages"
         + (f"; {shared} shared, run once" if shared else "")
-        + f". To run: about {gpu_hours(plan, done):.1f} GPU hours at {FLOPS_A_SECOND / 1e12:.0f} TFLOP/s sustained "
+        + f". To run: {_about(gpu_hours(plan, done))} GPU hours at {FLOPS_A_SECOND / 1e12:.0f} TFLOP/s sustained "
         "(an estimate)."
     )
     _say_missing(plan)
 
 
-def _settings_table(grid: Grid) -> Any:
+def _fits(out: Console, table: Table) -> bool:
+    return out.measure(table, options=out.options.update(width=1000)).maximum <= out.width
+
+
+def _stages_table(plan: Plan, done: set[str], *, keys: bool) -> Table:
+    """A row a stage. Without `keys` it fits 80 columns: titles name stages as well, and wrap where they must."""
     from rich.table import Table
     from rich.text import Text
 
     from xtl.cli.common import plain
 
-    table = Table(title="settings in force", title_justify="left")
-    for name in ("role", "task", "values", "from"):
-        table.add_column(name)
+    users = Counter(row.key for row in plan.rows)
+    children = Counter(parent for stage in plan.stages.values() for parent in stage.parents)
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("stage")
+    for name in (*(["key"] if keys else []), "state", "needed by"):
+        table.add_column(name, no_wrap=True)
+    for name in ("tokens", "GPU hours"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for stage in plan.stages.values():
+        several = f"{users[stage.key]} rows" if users[stage.key] > 1 else ""
+        several = several or (f"{children[stage.key]} stages" if children[stage.key] > 1 else "")
+        hours = f"{stage.flops / FLOPS_A_SECOND / 3600:.2f}" if stage.flops else ""
+        table.add_row(
+            Text(plain(stage.title)),
+            *([stage.key[:12]] if keys else []),
+            "done" if stage.key in done else "to run",
+            several,
+            _short(stage.tokens),
+            "<0.01" if hours == "0.00" else hours,
+        )
+    return table
+
+
+def _settings_table(grid: Grid) -> Table:
+    """A block a set of settings, headed by all that have the very same, from the same sources."""
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    from xtl.cli.common import plain
+
+    alike: dict[tuple[Any, ...], list[str]] = {}
     for entry in settings_in_force(grid):
         by_source: dict[str, list[str]] = {}
         for name, value in entry["values"].items():
             by_source.setdefault(entry["sources"][name], []).append(f"{name} {value}")
-        for index, (source, values) in enumerate(by_source.items()):
-            head = (entry["role"], entry["name"]) if index == 0 else ("", "")
-            table.add_row(*(Text(plain(cell)) for cell in (*head, ", ".join(values), source)))
+        block = tuple((", ".join(values), source) for source, values in by_source.items())
+        alike.setdefault((entry["role"], block), []).append(entry["name"])
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column("values", ratio=3)
+    table.add_column("from", ratio=2, style="dim")
+    for (role, block), names in alike.items():
+        table.add_row(Text(plain(f"{role} {', '.join(names)}"), style="bold"), "")
+        for values, source in block:
+            table.add_row(Padding(Text(plain(values)), (0, 0, 0, 2)), Text(plain(source)))
     return table
+
+
+def _about(hours: float) -> str:
+    return "less than 0.1" if 0 < hours < 0.05 else f"about {hours:.1f}"
 
 
 def _say_missing(plan: Plan) -> None:

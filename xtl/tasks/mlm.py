@@ -35,5 +35,5 @@ TASK = Task(
     },
     settings=presets.for_intermediate(),
     tokens=100,
-    manual="text of your own, in UTF-8, a passage a line: put it at mlm/LANG.txt (Wikipedia extracts, for one)",
+    manual="Text of your own, in UTF-8, a passage a line: put it at mlm/LANG.txt (Wikipedia extracts, for one)",
 )
