@@ -1,4 +1,4 @@
-"""`xtl doctor`: whether this machine, and a store, can do what xtl asks of them."""
+"""`xtl doctor`: whether this machine, a store and a cluster can do what xtl asks of them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -28,22 +29,29 @@ print(json.dumps({"names": names, "built": torch.version.cuda, "bf16": cuda and 
 
 
 def doctor(
+    grid_file: Annotated[
+        Path | None, typer.Argument(help="A grid: its store and its cluster are checked.", metavar="[GRID]")
+    ] = None,
     store: Annotated[
-        str | None, typer.Option("--store", help="A folder or s3://bucket/prefix to try out, too.")
+        str | None, typer.Option("--store", help="A folder or s3://bucket/prefix to try out; default: the grid's.")
+    ] = None,
+    context: Annotated[
+        str | None, typer.Option("--context", help="The kubeconfig's context; default: the current one.")
     ] = None,
     output: OutputFormat = Output.table,
 ) -> None:
-    """Check this machine's packages and devices, and with --store whether a store can be relied on.
+    """Check a store and, for a grid with a cluster block, the cluster; without one, this machine.
 
-    The store is tried on names of its own under doctor/, removed again. Exit status 1 if anything is wrong.
+    Read-only, but that the store is tried on names of its own under doctor/, removed again. Exit status 1 if anything
+    is wrong; each such line says what to do.
 
-    Example: xtl doctor --store s3://bucket/studies
+    Example: xtl doctor grids/quickstart.yaml --store s3://bucket/studies
     """
     from dataclasses import asdict
 
     from xtl.cli.common import print_json
 
-    found = list(_findings(store))
+    found = list(_findings(grid_file, store, context))
     if output == Output.json:
         print_json([asdict(finding) for finding in found])
     else:
@@ -52,13 +60,30 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _findings(url: str | None) -> Iterator[Finding]:
-    from xtl.store import open_store
-    from xtl.store.check import check_store
+def _findings(grid_file: Path | None, store: str | None, context: str | None) -> Iterator[Finding]:
+    from xtl.cli.common import load_grid
+    from xtl.cluster_check import check_cluster
 
-    yield from _machine()
-    if url is not None:
-        yield from check_store(open_store(url))
+    grid = load_grid(grid_file, None, store) if grid_file else None
+    on_cluster = grid is not None and (bool(grid.cluster) or context is not None)
+    if grid is not None and on_cluster:
+        yield from check_cluster(grid, context=context)
+    else:
+        yield from _machine()
+    url = grid.store if grid is not None else store
+    if url is not None or on_cluster:
+        yield from _store(url, on_cluster)
+
+
+def _store(url: str | None, on_cluster: bool) -> Iterator[Finding]:
+    from xtl.store import open_store
+    from xtl.store.check import Finding, check_store
+
+    if url is None or (on_cluster and "://" not in url):
+        what = f"{url} is a folder, which pods do not see" if url else "the grid names none"
+        yield Finding(check="store", state="wrong", detail=f"{what}: a cluster needs `store: s3://bucket/prefix`")
+        return
+    yield from check_store(open_store(url))
 
 
 def _machine() -> Iterator[Finding]:
