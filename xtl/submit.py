@@ -189,15 +189,17 @@ class _Placing:
         return lost
 
 
-def remove(cluster: Cluster, job: Job) -> bool:
+def remove(cluster: Cluster, job: Job, *, unchanged: bool = False) -> bool:
     """Delete this Job, not another of its name, in the foreground, and wait until it and its pods are gone: two pods of
-    one stage never run at a time. False where it was gone. Raises XtlError where it does not go."""
+    one stage never run at a time. False where it was gone. Raises XtlError where it does not go; with `unchanged`
+    ClusterError 409 where it has changed since it was read."""
     meta = job["metadata"]
     grace = float(job["spec"]["template"]["spec"].get("terminationGracePeriodSeconds") or 30)
     try:
-        there = cluster.delete(JOBS, meta["name"], uid=meta["uid"])
+        version = meta["resourceVersion"] if unchanged else None
+        there = cluster.delete(JOBS, meta["name"], uid=meta["uid"], version=version)
     except ClusterError as error:
-        if error.code == 409:  # another one has taken its name
+        if error.code == 409 and not unchanged:  # another one has taken its name
             return False
         raise
     if there and not cluster.wait_gone(JOBS, meta["name"], grace + GONE_SECONDS, uid=meta["uid"]):

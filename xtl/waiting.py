@@ -1,5 +1,5 @@
-"""`xtl submit --wait`: the study followed from here to its end, with the controller's rounds done by the client where no
-controller is alive.
+"""`xtl submit --wait`: the study followed from here to its end, with the controller's rounds done by the client where
+no controller is alive.
 
 A look lists the Jobs, then the store, and tells what has changed. It keeps nothing that matters: stop it at any moment
 and the Jobs stay; start it again and it goes on. A store or API server that is away is waited for.

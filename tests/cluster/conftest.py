@@ -133,14 +133,12 @@ def cluster_block(values: dict[str, Any], store_url: str) -> str:
     """`store:` and `cluster:` of a grid: small pods, no real GPU, credentials from the Secret."""
     import yaml
 
-    credentials = {"op": "add", "path": "/spec/template/spec/containers/0/envFrom",
-                   "value": [{"secretRef": {"name": SECRET}}]}  # fmt: skip
     block = {
         "image": os.environ.get("XTL_TEST_IMAGE", "xtl:dev"),
         "cpu": 1,
         "memory": "2Gi",
         "gpu": {"simulated": True},
+        "store": {"secret": SECRET},
         **values,
-        "patch": [credentials, *values.get("patch", [])],
     }
     return yaml.safe_dump({"store": store_url, "cluster": block}, sort_keys=False)

@@ -12,7 +12,7 @@ import sys
 import typer
 
 from xtl import __version__
-from xtl.cli import controller, data, doctor, gc, init, logs, plan, render, run, score, status, submit
+from xtl.cli import cancel, controller, data, doctor, gc, init, logs, plan, render, retry, run, score, status, submit
 from xtl.cli.common import plain
 from xtl.errors import UserError, XtlError
 
@@ -49,6 +49,8 @@ app.command("submit")(submit.submit)
 app.command("controller")(controller.controller)
 app.command("status")(status.status)
 app.command("logs")(logs.logs)
+app.command("cancel")(cancel.cancel)
+app.command("retry")(retry.retry)
 app.command("score")(score.score)
 app.command("doctor")(doctor.doctor)
 app.command("gc")(gc.gc)

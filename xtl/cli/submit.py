@@ -117,6 +117,15 @@ def _prepare(plan: Plan, store: Store, now: Standing, *, replace: bool) -> Plan:
     return plan
 
 
+def place_missing(plan: Plan, store: Store, cluster: Cluster) -> list[str]:
+    """A submit of what has no Job, without a word; the names of the Jobs made (`xtl retry`)."""
+    from xtl.submit import standing
+    from xtl.submit import submit as create
+
+    now = standing(plan, store)
+    return create(_prepare(plan, store, now, replace=False), store, cluster, now).created
+
+
 class _Bar:
     """A progress bar on a terminal where there are many Jobs; nothing elsewhere."""
 

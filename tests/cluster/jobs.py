@@ -1,0 +1,60 @@
+"""Jobs moved on without pods: what the Job controller and a stage would have written."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from xtl import render
+from xtl.cluster import JOBS, Cluster
+from xtl.plan import Plan
+from xtl.store import Store, commit
+
+ACCOUNTS = "/api/v1/namespaces/{namespace}/serviceaccounts"
+
+
+def name(plan: Plan, store: Store, key: str) -> str:
+    return render.job_name(plan.stages[key].kind, key, store.url)
+
+
+def get(cluster: Cluster, name: str) -> dict[str, Any]:
+    job = cluster.get(JOBS, name)
+    assert job is not None, f"no Job {name}"
+    return job
+
+
+def uids(cluster: Cluster) -> dict[str, str]:
+    return {job["metadata"]["name"]: job["metadata"]["uid"] for job in cluster.list(JOBS)}
+
+
+def finish(cluster: Cluster, plan: Plan, store: Store, key: str, kind: str) -> None:
+    """The stage's Job ends, Complete or Failed, as its status says."""
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    first = {"Complete": "SuccessCriteriaMet", "Failed": "FailureTarget"}[kind]
+    reason = {"reason": "PodFailurePolicy", "message": "exit code 42"} if kind == "Failed" else {}
+    conditions = [
+        {"type": each, "status": "True", "lastProbeTime": now, "lastTransitionTime": now, **reason}
+        for each in (first, kind)
+    ]
+    counts = {"succeeded": 1, "completionTime": now} if kind == "Complete" else {"failed": 1}
+    wanted = name(plan, store, key)
+    cluster.patch(JOBS, wanted, {"spec": {"suspend": False, "template": get(cluster, wanted)["spec"]["template"]}})
+    status = {"conditions": conditions, "startTime": now, **counts, "active": 0, "ready": 0}
+    cluster.patch(JOBS, f"{wanted}/status", {"status": status})
+
+
+def commit_stage(store: Store, key: str) -> None:
+    """A result of one small file."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "result.txt").write_text(key)
+        commit.commit(store, key, "by-hand", Path(folder), {})
+
+
+def service_account_token(cluster: Cluster, name: str) -> str:
+    """Of a new account without any right."""
+    cluster.create(ACCOUNTS, {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}})
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    answer = cluster._ask("POST", f"{ACCOUNTS}/{name}/token", body=request)
+    return str(answer["status"]["token"])
