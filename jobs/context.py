@@ -89,7 +89,6 @@ class Context:
     out: Path
     work: Path
     heartbeat: Heartbeat
-    started: float = field(default_factory=time.monotonic)
     seconds: dict[str, float] = field(default_factory=dict)  # wall time by phase, for the manifest
 
     def manifest(self, key: str) -> commit.Manifest:

@@ -19,7 +19,7 @@ from jobs import families, resume
 from jobs.batching import sample
 from jobs.context import Context, log
 from jobs.device import Device
-from jobs.families.base import Family, Feature
+from jobs.families.base import Feature
 from jobs.model import load_encoder, load_tokenizer, longest_input
 from jobs.train import Part, Trainer, predict
 from xtl.errors import Stopped, StoreError, UserError
@@ -89,17 +89,12 @@ def make_part(
     """A part with a new head drawn from `seed`, tokenised."""
     family = families.make(TASKS[task], encoder.tokenizer, settings, labels=_labels(task, examples))
     torch.manual_seed(int(np.random.SeedSequence([seed, 5]).generate_state(1)[0]))
-    head = make_head(family, encoder)
+    head = family.head(encoder.model).to(encoder.device.torch)
     features = family.features(examples, train=True)
     log.info("%s: %d examples in %d inputs, %d word pieces cut", task, len(examples), len(features), family.cut)
     return Part(
         name=task, family=family, head=head, features=features, settings=settings, pieces_cut=family.cut, cap=cap
     )
-
-
-def make_head(family: Family, encoder: Encoder) -> torch.nn.Module:
-    """The family's head for this encoder, on its device."""
-    return family.head(encoder.model).to(encoder.device.torch)
 
 
 def _labels(task: str, examples: Examples) -> Sequence[str] | None:

@@ -36,7 +36,7 @@ class Classification(Family):
         return [self._feature(place, example, ids, train) for place, example in enumerate(examples)]
 
     def _feature(self, place: int, example: dict[str, Any], ids: dict[str, list[int]], train: bool) -> Feature:
-        label = self._label(example, place)
+        label = self._label(example)
         if label is None and train:
             raise DataError(self.key, f"example {example['id']}", "no label, so nothing can be learned from it")
         pieces, segments = self._framed(ids[example["text_a"]], example.get("text_b"), ids)
@@ -51,7 +51,7 @@ class Classification(Family):
         self.cut += len(a) - keep_a + len(b) - keep_b
         return self.frame.two(a[:keep_a], b[:keep_b])
 
-    def _label(self, example: dict[str, Any], place: int) -> int | None:
+    def _label(self, example: dict[str, Any]) -> int | None:
         label = example.get("label")
         if label is not None and label not in self._number:
             words = ", ".join(self.labels)

@@ -51,7 +51,7 @@ def sentences(sources: Sequence[Source], dropped: Dropped, language: str) -> Ite
     """The sentences of a language's files; those whose text is withheld are counted in `dropped`."""
     for source in sources:
         for index, sentence in enumerate(_blocks(source)):
-            tokens = _fused(source, sentence, language)
+            tokens = _fused(sentence, language)
             withheld = sum(form.strip() == "_" for form, _ in tokens)
             if withheld and len(tokens) - withheld <= 1:
                 dropped["text withheld"] += 1
@@ -114,7 +114,7 @@ def _checked(source: Source, sentence: _Sentence) -> _Sentence:
     return sentence
 
 
-def _fused(source: Source, sentence: _Sentence, language: str) -> list[tuple[str, str]]:
+def _fused(sentence: _Sentence, language: str) -> list[tuple[str, str]]:
     """(form, UPOS) of every token: each range in the place of its words."""
     tokens: list[tuple[str, str]] = []
     position = 1
