@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
+from jobs import stop
 from xtl.errors import ModelError, UserError
 
 Ids = list[int]
@@ -71,6 +72,7 @@ class Frame:
         return found
 
     def _call(self, texts: list[str], **more: Any) -> Any:
+        stop.check()  # a large data set takes minutes
         return self.tokenizer(
             texts,
             add_special_tokens=False,

