@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 
-_SUFFIXES = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
-_BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
+_POWERS_OF_TEN = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+_POWERS_OF_TWO = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
+_FORM = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?)([KMGTPE]i|[numkMGTPE]?)", re.ASCII)
 
 
 def amount(quantity: str) -> Decimal:
     """The number that a quantity stands for (Kubernetes API conventions, "Resource quantities"). Raises ValueError."""
-    text = str(quantity)
-    binary, suffix = _BINARY.get(text[-2:]), text[-1:] if text[-1:] in _SUFFIXES else ""
-    try:
-        if binary is not None:
-            return Decimal(text[:-2]) * 2**binary
-        return Decimal(text.removesuffix(suffix)).scaleb(_SUFFIXES[suffix])
-    except InvalidOperation:
-        raise ValueError(f"{quantity!r} is no quantity such as 500m or 48Gi") from None
+    match = _FORM.fullmatch(quantity)
+    if match is None:
+        raise ValueError(f"{quantity!r} is no quantity such as 500m or 48Gi")
+    number, suffix = Decimal(match[1]), match[2]
+    return number * 2 ** _POWERS_OF_TWO[suffix] if suffix in _POWERS_OF_TWO else number.scaleb(_POWERS_OF_TEN[suffix])

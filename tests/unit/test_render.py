@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from tests.grids import grid, inventory
+from tests.grids import inventory
+from tests.manifests import EVERYTHING, GRID, STORE, plan
 from xtl import errors, render
 from xtl.arms import label
 from xtl.cli.app import app
@@ -23,47 +24,7 @@ from xtl.plan import Plan, Stage, build
 from xtl.tasks import TASKS
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "render"
-STORE = "s3://bucket/prefix"
 KINDS = ("fetch", "intermediate", "target", "reduce")
-
-GRID = """\
-name: golden
-model: tiny
-seeds: [1]
-intermediates: [none, "xnli@de:50"]
-targets: [{task: xnli, languages: [en, de]}]
-precision: fp32
-store: s3://bucket/prefix
-"""
-
-EVERYTHING = """\
-cluster:
-  namespace: research
-  image: registry.example/team/xtl:1.2
-  imagePullSecrets: [registry]
-  serviceAccount: xtl-stage
-  queue: team-a
-  priority: batch-low
-  gpu: {resource: nvidia.com/mig-3g.40gb, simulated: true}
-  cpu: 1.5
-  memory: 6Gi
-  scratch: 40Gi
-  shm: 4Gi
-  cache: hub-cache
-  grace: 5m
-  ttl: 2d
-  tolerations: [{key: nvidia.com/gpu, operator: Exists, effect: NoSchedule}]
-  nodeSelector: {topology.kubernetes.io/zone: eu-1a}
-  store: {secret: xtl-store, endpoint: "https://s3.example:9000", region: eu-central-1}
-  hub: {tokenSecret: hub, endpoint: "https://hub.example"}
-  patch:
-    - {op: add, path: /spec/template/spec/runtimeClassName, value: nvidia}
-"""
-
-
-def plan(folder: Path, cluster: str = "") -> Plan:
-    found = grid(GRID + cluster, folder)
-    return build(found, inventory(found))
 
 
 def by_kind(found: Plan) -> dict[str, dict[str, Any]]:
