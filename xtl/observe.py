@@ -7,8 +7,10 @@ as a Job that ended without a result. Documents are read one by one only of stag
 
 from __future__ import annotations
 
+import gc
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,7 +46,8 @@ class _Cluster:
 
 def look(stages: Mapping[str, Mapping[str, Any]], grid: str, store: Store, cluster: Cluster | str) -> Seen:
     """cluster: the one that the grid runs on, or why there is none to be asked."""
-    found = _Cluster(problem=cluster) if isinstance(cluster, str) else _read(cluster, grid, store.url)
+    with _uncollected():
+        found = _Cluster(problem=cluster) if isinstance(cluster, str) else _read(cluster, grid, store.url)
     jobs = by_key(found.jobs or ())
     manifests = _flat(store, layout.MANIFESTS, stages)
     failed = set(_flat(store, layout.FAILED, stages))
@@ -60,6 +63,18 @@ def look(stages: Mapping[str, Mapping[str, Any]], grid: str, store: Store, clust
         now=time.time(),
     )
     return Seen(stages=cluster_states(stages, seen), manifests=manifests, jobs=jobs, problem=found.problem)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the collector of cycles, which walks megabytes of parsed JSON again and again and finds none."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 def _read(cluster: Cluster, grid: str, store_url: str) -> _Cluster:

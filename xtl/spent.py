@@ -1,7 +1,7 @@
 """A study's figures: how many stages are where, the GPU hours of what is committed, and about how long the rest takes.
 
 A manifest says how long its attempt took. Manifests do not change, so each is read once and remembered under
-~/.cache/xtl/spent by its ETag; a first look at a large study reads for a second at most, and takes the other stages'
+~/.cache/xtl/spent by its ETag; a first look at a large study reads for half a second, and takes the other stages'
 times from their Jobs, which also counts pulling the image. What failed or disrupted attempts used is not in either.
 """
 
@@ -26,7 +26,7 @@ from xtl.store.base import Entry, Store
 from xtl.store.parallel import THREADS, each
 
 GPU_KINDS = ("intermediate", "target")
-READ_SECONDS = 1.0
+READ_SECONDS = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xtl.cli.common import GridFile, StoreUrl
-from xtl.cli.status import Context
+from xtl.cli.submit import Context
 from xtl.errors import UserError
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xtl.cli.common import GridFile, Output, OutputFormat, StoreUrl
+from xtl.cli.submit import Context
 
 if TYPE_CHECKING:
     from xtl.cli.status_table import Report
@@ -17,10 +18,6 @@ if TYPE_CHECKING:
     from xtl.grid import Grid
     from xtl.states import StageState
     from xtl.store.base import Store
-
-Context = Annotated[
-    str | None, typer.Option("--context", help="The kubeconfig's context; default: the current one.", metavar="CONTEXT")
-]
 
 WATCH_SECONDS = 3.0
 
