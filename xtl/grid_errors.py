@@ -48,8 +48,10 @@ def plain(path: object) -> str:
 
 
 def nearest(word: str, valid: Iterable[str]) -> str:
-    """`, did you mean 'seeds'` where one of `valid` is close, else nothing."""
-    close = difflib.get_close_matches(word[:100], list(valid), n=1)
+    """`, did you mean 'seeds'` where one of `valid` is close, else nothing. Of two as close, the one of the same
+    letters: `nmli` means `mnli`, not `xnli`."""
+    close = difflib.get_close_matches(word[:100], list(valid), n=3)
+    close.sort(key=lambda one: sorted(one) != sorted(word))
     return f", did you mean {close[0]!r}" if close else ""
 
 

@@ -111,6 +111,17 @@ def test_the_command_shows_first_and_removes_when_told(old: Store) -> None:
     assert "Nothing to remove." in run(app, ["gc", "--store", old.url]).output
 
 
+def test_a_store_without_stages_is_asked_about(tmp_path: Path, old: Store) -> None:
+    run = CliRunner().invoke
+    shown = run(app, ["gc", "--store", str(tmp_path / "rnus"), "--verify"])
+    assert shown.exit_code == 0
+    assert f"There are no stages in {tmp_path / 'rnus'}: is this the store that you mean?" in shown.output.replace(
+        "\n", " "
+    )
+    assert not (tmp_path / "rnus").exists()
+    assert "no stages" not in run(app, ["gc", "--store", old.url]).output
+
+
 def test_the_command_verifies(old: Store) -> None:
     run = CliRunner().invoke
     whole = run(app, ["gc", "--store", old.url, "--verify"])

@@ -122,3 +122,25 @@ def test_a_disk_that_is_full_fails_in_one_line(folder: Path, arguments: str) -> 
     assert b"ignored" not in done.stderr
     done = subprocess.run(["bash", "-c", f"{command} >&-"], capture_output=True, check=False)
     assert (done.returncode, done.stderr.splitlines()[-1][:31]) == (1, b"failed: standard output is clos")
+
+
+def test_ls_lists_what_there_is_and_says_what_there_is_not(folder: Path) -> None:
+    write(folder, "tatoeba/v1/tatoeba.deu-eng.deu", "B\nA\n")
+    done = _xtl("ls", "--from", folder, "qqp", "tatoeba", "ccg")
+    shown = done.stdout.decode()
+    assert [line.split()[:4] for line in shown.splitlines()[1:4]] == [
+        ["qqp", "en", "train", "2"],
+        ["tatoeba", "de", "test.de", "2"],
+        ["tatoeba", "de", "test.en", "2"],
+    ]
+    assert " 0: 1, 1: 1 " in shown
+    assert "\ntatoeba: nothing in ar he vi " in shown
+    assert "\nccg: nothing; looked for train: ccg/*.train.stagged; dev: " in shown
+
+
+def test_ls_of_a_folder_without_data_says_where_they_go(tmp_path: Path) -> None:
+    done = _xtl("ls", "--from", tmp_path)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"holds nothing of what xtl reads; `xtl data ls --from " in done.stderr
+    done = _xtl("ls", "--from", tmp_path, "xquad")
+    assert (done.returncode, done.stdout) == (0, b"xquad: nothing; looked for test: xquad/xquad.LANG.json\n")

@@ -41,6 +41,7 @@ ONE_MISTAKE = [
     ),
     ("[none]", "[xnli@xx]", f"4: 'xnli@xx': xnli has no 'xx'; languages: {XNLI_LIST}"),
     ("[none]", "[mnlii]", f"4: 'mnlii' is no task, did you mean 'mnli'; tasks: {TASK_LIST}"),
+    ("[none]", "[nmli]", f"4: 'nmli' is no task, did you mean 'mnli'; tasks: {TASK_LIST}"),
     ("[none]", "[tatoeba]", f"4: tatoeba has no training data; tasks: {TASK_LIST[5:]}"),
     (
         "[none]",

@@ -11,7 +11,6 @@ import os
 import sys
 from collections.abc import Iterable
 from enum import StrEnum
-from io import StringIO
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -86,14 +85,23 @@ def ls(
     folder = _folder(source)
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for task in [get(key) for key in dict.fromkeys(tasks)] if tasks else TASKS.values():
+        if tasks and output is _Overview.table:
+            found[task.key] = {}  # so that a task without data is told of where it was named
         for listing in task.listings(folder):
             summary = summarise(listing)
             _say_dropped(f"{task.key}@{listing.language} {listing.split}", listing)
             found.setdefault(task.key, {}).setdefault(listing.language, {})[listing.split] = summary
+    if not found and not tasks:
+        raise UserError(
+            f"{source} holds nothing of what xtl reads; `xtl data ls --from {source} xnli` says where XNLI's files go, "
+            "README.md where all do"
+        )
     if output is _Overview.json:
         _write([json.dumps(found, ensure_ascii=False, indent=1).encode() + b"\n"])
     else:
-        _overview(found)
+        from xtl.cli.data_table import overview
+
+        _write([overview(found, terminal=sys.stdout is not None and sys.stdout.isatty()).encode()])
 
 
 def _folder(source: str) -> Path:
@@ -135,14 +143,14 @@ def _missing(task: Task, language: str, split: str, folder: Path, listings: list
     elif there:
         lines.append(f"there are: {' '.join(f'{task.key}@{one}' for one in there)}")
     if language in known or not task.target:
-        lines.append(f"looked for: {_looked_for(task, language, split)}")
+        lines.append(_looked_for(task, language, split))
     if task.manual:
         lines.append(f"where to get it: {task.manual}")
     return "\n  ".join(lines)
 
 
 def _looked_for(task: Task, language: str, split: str) -> str:
-    """The files that would make the listing."""
+    """The files that would make the listing, or why none would."""
     from xtl.tasks import get
 
     stem = split.partition(".")[0]
@@ -151,10 +159,10 @@ def _looked_for(task: Task, language: str, split: str) -> str:
     elif language == "en" and stem == "dev" and task.dev_from:
         task = get(task.dev_from)
     elif language not in (*task.languages, *task.train_languages):
-        return f"translated/{task.key}/{language}/, which holds the published files' names"
+        return f"looked for: translated/{task.key}/{language}/, which holds the published files' names"
     if stem not in task.layout:
-        return f"nothing: {task.title} has no {stem} split, only {' '.join(task.layout)}"
-    return task.layout[stem].replace("LANG", language)
+        return f"{task.title} has no {stem} split, only {' '.join(task.layout)}"
+    return f"looked for: {task.layout[stem].replace('LANG', language)}"
 
 
 def _sheet(example: Example) -> str:
@@ -166,24 +174,6 @@ def _sheet(example: Example) -> str:
 def _plain(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
-
-
-def _overview(found: dict[str, dict[str, dict[str, Any]]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("task", "language", "split", "examples", "labels", "sha256", box=None)
-    for task, languages in found.items():
-        for language, splits in languages.items():
-            for split, summary in splits.items():
-                labels = summary["labels"]
-                shown = " ".join(f"{label} {number}" for label, number in list(labels.items())[:3])
-                more = f" and {len(labels) - 3} more" if len(labels) > 3 else ""
-                row = (task, language, split, f"{summary['examples']:,}", shown + more, summary["sha256"][:12])
-                table.add_row(*(_plain(cell) for cell in row))
-    drawn = StringIO()
-    Console(file=drawn, force_terminal=sys.stdout is not None and sys.stdout.isatty()).print(table)
-    _write([drawn.getvalue().encode()])
 
 
 def _say_dropped(name: str, listing: Listing) -> None:

@@ -30,7 +30,7 @@ def gc(
     """
     from dataclasses import asdict
 
-    from xtl.cli.common import print_json
+    from xtl.cli.common import plain, print_json
     from xtl.store import gc as store_gc
     from xtl.store import open_store
 
@@ -39,6 +39,8 @@ def gc(
     litter = store_gc.find(opened)
     if output == Output.table:
         _show(damaged, litter, verify)
+        if not litter and not any(True for _ in opened.list("stages/")):
+            typer.echo(f"There are no stages in {plain(opened.url)}: is this the store that you mean?")
     removed = bool(litter) and (yes or _agreed(output))
     if removed:
         store_gc.remove(opened, litter)

@@ -18,6 +18,9 @@ from xtl.scoring import submission
 from xtl.scoring.items import aggregate, outcome_of, outcomes
 from xtl.scoring.xtreme import Metrics, Summary, summarise, targets
 
+#: Where nothing can be scored, so many of the notes are shown: the wrong folder has one for every file in it.
+NOTES_SHOWN = 3
+
 
 @dataclass(kw_only=True)
 class Evaluation:
@@ -43,14 +46,17 @@ def evaluate(predictions: Path, labels: Path) -> tuple[Summary, list[str]]:
         raise UserError("\n".join(run.problems))
     summary = summarise(run.scores)
     if not summary.tasks:
-        held = ", ".join(repr(name) for name in sorted(found)) or "no folder"
-        expected = ", ".join(known)
-        raise UserError(
-            "\n".join(
-                [*run.notes, f"{predictions}: nothing to score: it holds {held}; expected one or more of {expected}"]
-            )
-        )
+        helpful = sorted(run.notes, key=lambda note: "did you mean" not in note)
+        raise UserError("\n".join([_nothing(predictions, found, known), *helpful[:NOTES_SHOWN]]))
     return summary, run.notes
+
+
+def _nothing(predictions: Path, found: Iterable[str], known: Iterable[str]) -> str:
+    held = ", ".join(repr(name) for name in sorted(found)) or "no folder"
+    return (
+        f"{predictions}: nothing to score: it holds {held}; expected one or more of {', '.join(known)}, with files "
+        "such as xnli/test-de.tsv or xquad/test-de.json"
+    )
 
 
 def _folders(root: Path, what: str) -> set[str]:
@@ -70,7 +76,10 @@ def _entries(folder: Path) -> list[Path]:
 def _unknown(what: str, name: str, valid: Iterable[str]) -> str:
     names = list(valid)
     near = difflib.get_close_matches(name, names, n=1)
-    return f"no {what} {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}")
+    more = f" and {len(names) - 9} more" if len(names) > 9 else ""
+    return f"no {what} {name!r}; " + (
+        f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names[:9])}{more}"
+    )
 
 
 def _evaluate_task(run: Evaluation, predicted: Path, gold: Path, key: str, languages: tuple[str, ...]) -> None:
