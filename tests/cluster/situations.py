@@ -9,6 +9,7 @@ tests/golden/cluster/NAME.json: `job`, `pods`, `events`. A pod's program is a li
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -23,7 +24,7 @@ from xtl.cluster import EVENTS, JOBS, PODS, Cluster
 
 GOLDEN = Path(__file__).parents[1] / "golden/cluster"
 STORE = "s3://bucket/prefix"
-IMAGE = "xtl:dev"
+IMAGE = os.environ.get("XTL_TEST_IMAGE", "xtl:dev")
 
 Object = dict[str, Any]
 NAMESPACES = "/api/v1/namespaces"
@@ -137,14 +138,14 @@ SITUATIONS: dict[str, Situation] = {
 }
 
 
-def manifest(name: str, situation: Situation) -> Object:
+def manifest(name: str, situation: Situation, store_url: str = STORE) -> Object:
     """The situation's Job: a target stage whose key is its name's."""
     job = render.template("target")
     key = key_of(name)
-    job["metadata"]["name"] = render.job_name("target", key, STORE)
+    job["metadata"]["name"] = render.job_name("target", key, store_url)
     labels = {"xtl.dev/kind": "target", "xtl.dev/stage": key[:12]}
     job["metadata"]["labels"] |= {**labels, f"{render.GRID_PREFIX}situations": "true", **situation.labels}
-    job["metadata"]["annotations"] |= {render.KEY: key, render.PARENTS: "", render.TITLE: name, render.STORE: STORE}
+    job["metadata"]["annotations"] |= {render.KEY: key, render.PARENTS: "", render.TITLE: name, render.STORE: store_url}
     job["spec"]["template"]["metadata"]["labels"] |= labels
     job["spec"]["suspend"] = situation.suspend
     pod = job["spec"]["template"]["spec"]
@@ -171,19 +172,19 @@ def namespace(cluster: Cluster) -> Iterator[None]:
         cluster.delete(NAMESPACES, cluster.namespace)
 
 
-def look(cluster: Cluster, name: str) -> tuple[Object, list[Object]]:
+def look(cluster: Cluster, name: str, store_url: str = STORE) -> tuple[Object, list[Object]]:
     """The Job of that situation and its pods as they are now."""
-    job_name = render.job_name("target", key_of(name), STORE)
+    job_name = render.job_name("target", key_of(name), store_url)
     job = cluster.get(JOBS, job_name)
     assert job is not None, f"the Job of {name} is gone"
     return job, cluster.list(PODS, selector=f"batch.kubernetes.io/job-name={job_name}")
 
 
-def reach(cluster: Cluster, name: str, seconds: float = 120.0) -> tuple[Object, list[Object]]:
+def reach(cluster: Cluster, name: str, store_url: str = STORE, seconds: float = 120.0) -> tuple[Object, list[Object]]:
     """Wait until the situation is there; its Job and pods."""
     situation, done, end = SITUATIONS[name], False, time.monotonic() + seconds
     while True:
-        job, pods = look(cluster, name)
+        job, pods = look(cluster, name, store_url)
         running = next((pod for pod in pods if pod["status"]["phase"] == "Running"), None)
         if situation.then and not done:
             if running:
