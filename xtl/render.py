@@ -34,6 +34,7 @@ GRID_PREFIX = "grid.xtl.dev/"
 GPU_KINDS = ("intermediate", "target")
 TOKEN_KEY = "token"  # of the hub's Secret
 _GPU = "nvidia.com/gpu"  # in the templates
+_ANNOTATIONS_BYTES = 256 << 10  # what the API server takes, all of an object's together
 
 Manifest = dict[str, Any]
 
@@ -44,7 +45,8 @@ def job_name(kind: str, key: str, store_url: str) -> str:
 
 
 def render(plan: Plan, store_url: str) -> dict[str, Manifest]:
-    """One Job a stage, by key, parents first. Raises UserError for a patch that does not apply."""
+    """One Job a stage, by key, parents first. Raises UserError for a patch that does not apply, and for a study that is
+    so large that its reduce stage cannot name what it builds on."""
     return {key: job(stage, plan, store_url) for key, stage in plan.stages.items()}
 
 
@@ -70,6 +72,10 @@ def job(stage: Stage, plan: Plan, store_url: str) -> Manifest:
         meta["labels"][QUEUE] = cluster["queue"]
     if "ttl" in cluster:
         spec["ttlSecondsAfterFinished"] = seconds(cluster["ttl"])
+    if sum(len(name) + len(value.encode()) for name, value in meta["annotations"].items()) > _ANNOTATIONS_BYTES:
+        raise UserError(
+            f"{stage.title} builds on {len(stage.parents)} stages, more than a Job can name: split the grid"
+        )
     _pod(pod, stage, cluster, store_url)
     return _patched(manifest, cluster.get("patch", []))
 

@@ -82,6 +82,18 @@ def test_what_the_server_keeps_is_what_was_rendered(cluster: Cluster, tmp_path: 
         assert list(lost(job, kept)) == []
 
 
+def test_how_much_a_job_can_name(cluster: Cluster, tmp_path: Path) -> None:
+    """The renderer's bound on parents is the server's."""
+    job = rendered(tmp_path, cluster.namespace, "cluster: {namespace: research}\n")[-1]
+    notes = job["metadata"]["annotations"]
+    spare = render._ANNOTATIONS_BYTES - sum(len(name) + len(value) for name, value in notes.items())
+    notes[render.PARENTS] += "k" * spare
+    assert cluster.create(JOBS, job, dry_run=True)
+    notes[render.PARENTS] += "k"
+    with pytest.raises(ClusterRefused, match="may not be more than 262144 bytes"):
+        cluster.create(JOBS, job, dry_run=True)
+
+
 def lost(sent: Any, kept: Any, at: str = "") -> Iterator[str]:
     """Where `kept` lacks what was sent."""
     if isinstance(sent, dict):

@@ -157,6 +157,15 @@ def test_a_patch_that_does_not_apply_is_told(tmp_path: Path) -> None:
         render.render(found, STORE)
 
 
+def test_a_study_too_large_for_a_job_s_annotations_is_told(base: Plan) -> None:
+    """256 KiB is what the API server takes; a key is 64 characters."""
+    stage = next(stage for stage in base.stages.values() if stage.kind == "reduce")
+    most = tuple(f"{number:064x}" for number in range(4000))
+    assert render.job(replace(stage, parents=most), base, STORE)
+    with pytest.raises(UserError, match="reduce builds on 4100 stages, more than a Job can name: split the grid"):
+        render.job(replace(stage, parents=most + most[:100]), base, STORE)
+
+
 def test_the_same_stage_of_the_same_store_is_one_job() -> None:
     name = render.job_name("target", "k" * 64, STORE)
     assert re.fullmatch(r"xtl-target-[0-9a-f]{12}", name)
