@@ -62,14 +62,15 @@ class Waiting:
     def look(self) -> None:
         """One round: act where nobody else does, and tell what is new."""
         jobs = list_jobs(self.cluster)
-        if controller(self.cluster) is None:
-            self._controller.round(jobs)
+        actions = self._controller.round(jobs) if controller(self.cluster) is None else []
+        released = {action.key for action in actions if action.kind == "release"}
         done = commit.manifests(self.store)
         failed = {key for entry in self.store.list(layout.FAILED) if (key := layout.key_of(entry.name))}
         by_name = {job["metadata"]["name"]: job for job in jobs}
         for key, stage in self.plan.stages.items():
             job = by_name.get(render.job_name(stage.kind, key, self.store.url))
             state = "done" if key in done else self._state(key, job, key in failed)
+            state = "released" if state == "waiting" and key in released else state
             if state != self.states[key]:
                 self._changed(key, state, job)
 
