@@ -21,6 +21,7 @@ help:  ## list the targets
 setup: $(VENV)/installed  ## make .venv and install xtl with all its extras
 
 $(VENV)/installed: pyproject.toml constraints.txt
+	@echo "Setting up $(VENV): torch and the rest, one to four minutes and silent; afterwards this is skipped."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) $(TORCH)
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[report,jobs,test]'
