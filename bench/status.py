@@ -1,6 +1,6 @@
 """How long `xtl status` takes for a study of 1,000 stages, and how many requests that is.
 
-    KUBECONFIG=... python -m bench.status [--stages 1000] [--done 400]
+    XTL_TEST_KUBECONFIG=... python -m bench.status [--stages 1000] [--done 400]
 
 Makes a namespace with that many suspended Jobs, and a store on an S3 server of its own in which the grid stands as
 submitted and some of it is committed; looks three times, the first without what earlier looks remembered; then removes
@@ -37,12 +37,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stages", type=int, default=1000)
     parser.add_argument("--done", type=int, default=400)
-    parser.add_argument("--context")
     options = parser.parse_args()
-    if "KUBECONFIG" not in os.environ and options.context is None:
-        print("bench.status: NOT RUN: name a cluster by KUBECONFIG or --context")
+    if "XTL_TEST_KUBECONFIG" not in os.environ:  # never a user's own by accident
+        print("bench.status: NOT RUN: name a cluster's kubeconfig in XTL_TEST_KUBECONFIG (and XTL_TEST_CONTEXT)")
         return
-    cluster = Cluster(context=options.context, namespace=f"xtl-bench-{secrets.token_hex(3)}")
+    os.environ["KUBECONFIG"] = os.environ["XTL_TEST_KUBECONFIG"]
+    context = os.environ.get("XTL_TEST_CONTEXT")
+    cluster = Cluster(context=context, namespace=f"xtl-bench-{secrets.token_hex(3)}")
     with tempfile.TemporaryDirectory() as scratch, S3Server(Path(scratch) / "server") as server, _namespace(cluster):
         os.environ.update(server.env)
         os.environ["XDG_CACHE_HOME"] = scratch
@@ -57,7 +58,7 @@ def main() -> None:
             assert found.counts["done"] == options.done, found.counts
             print(f"{look} look: {spent:.2f} s (bound {LIMIT_SECONDS:.0f} s), of it {work:.2f} s of this processor; "
                   f"{requests} requests to the API server")  # fmt: skip
-        print(f"kubectl get jobs,pods,events -o json: {_kubectl(cluster, options.context):.2f} s")
+        print(f"kubectl get jobs,pods,events -o json: {_kubectl(cluster, context):.2f} s")
 
 
 def _stages(count: int) -> dict[str, dict[str, Any]]:
