@@ -6,19 +6,20 @@
 ARG BASE=python:3.11-slim-bookworm
 FROM ${BASE} AS base
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore \
-    HOME=/tmp HF_HUB_DISABLE_TELEMETRY=1 TOKENIZERS_PARALLELISM=false
+    HF_HUB_DISABLE_TELEMETRY=1 TOKENIZERS_PARALLELISM=false
 WORKDIR /opt/xtl
 # What pyproject.toml asks for, with empty packages in place of the code.
 COPY pyproject.toml constraints.txt README.md ./
 RUN mkdir -p xtl jobs k8s && touch xtl/__init__.py jobs/__init__.py k8s/__init__.py
 
 FROM base AS cli
-RUN --mount=type=cache,target=/tmp/.cache/pip \
+RUN --mount=type=cache,target=/root/.cache/pip \
     pip install --no-compile -c constraints.txt . && pip uninstall -q -y xtl && rm -rf build ./*.egg-info
 COPY xtl xtl
 COPY jobs jobs
 COPY k8s k8s
 RUN pip install -q --no-compile --no-deps . && rm -rf build ./*.egg-info
+ENV HOME=/tmp
 USER 10001:10001
 STOPSIGNAL SIGTERM
 LABEL org.opencontainers.image.title="xtl (control plane)" \
@@ -27,14 +28,15 @@ ENTRYPOINT ["xtl"]
 
 FROM base AS runtime
 ARG TORCH_INDEX=
-RUN --mount=type=cache,target=/tmp/.cache/pip \
+RUN --mount=type=cache,target=/root/.cache/pip \
     pip install --no-compile ${TORCH_INDEX:+--index-url ${TORCH_INDEX}} "$(grep '^torch==' constraints.txt)"
-RUN --mount=type=cache,target=/tmp/.cache/pip \
+RUN --mount=type=cache,target=/root/.cache/pip \
     pip install --no-compile -c constraints.txt '.[jobs]' && pip uninstall -q -y xtl && rm -rf build ./*.egg-info
 COPY xtl xtl
 COPY jobs jobs
 COPY k8s k8s
 RUN pip install -q --no-compile --no-deps . && rm -rf build ./*.egg-info
+ENV HOME=/tmp
 USER 10001:10001
 STOPSIGNAL SIGTERM
 LABEL org.opencontainers.image.title="xtl (stages)" \
