@@ -84,7 +84,7 @@ def _state(
         return "stopped", "`xtl run` goes on, from its saved state where it has one"
     if beat.get("state") == "failed":
         return "ready", "its last attempt failed (`xtl logs` says why); `xtl run` tries again"
-    return "ready", "nothing stands in its way: `xtl run` starts it"
+    return "ready", "`xtl run` starts it"
 
 
 def broken_parent(stage: Mapping[str, Any], found: Mapping[str, StageState]) -> StageState | None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import io
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+from rich.console import Console
 
+from tests.readme import table
 from xtl import spent
 from xtl.cli.common import Output
-from xtl.cli.status_table import Report, Screen, headline, print_report
+from xtl.cli.status_table import Report, Screen, headline, print_report, table
 from xtl.errors import UserError
 from xtl.render import job_name
 from xtl.spent import study
 from xtl.stage_names import find
-from xtl.states import StageState
+from xtl.states import StageState, State
 from xtl.store import commit, layout, open_store
 
 STAGES: dict[str, dict[str, Any]] = {
@@ -95,10 +99,31 @@ def report(*states: StageState, **more: Any) -> Report:
     return Report(name="s", stages=states, counts=figures.counts, study=figures, **more)
 
 
+def test_the_readme_explains_every_state() -> None:
+    written = [state for row in table("What `xtl status` says", "state") for state in re.findall(r"`([^`]+)`", row[0])]
+    assert sorted(written) == sorted(get_args(State))
+
+
 def test_the_headline() -> None:
     found = report(state("bb1", "done"), state("bb2", "running"), state("cc1", "image pull"), state("aa1", "queued"))
     said = "s: 1 of 4 stages done, 1 running, 1 waiting, 0 failed, 1 image pull; about 2h00m left; 1.0 GPU hours used"
     assert headline(found) == said
+
+
+def test_a_line_a_stage_on_eighty_columns() -> None:
+    found = report(
+        state("bb1", "running", reason="training", progress={"step": 120, "steps": 24543, "loss": 0.7012}),
+        state("bb2", "waiting", reason="for target panx after mnli seed 1"),
+    )
+    out = io.StringIO()
+    Console(file=out, width=80).print(table(found, False, 80))
+    shown = out.getvalue().splitlines()
+    assert shown[1].split() == ["stage", "state", "step", "loss", "why"], "keys only where there is room"
+    assert "120/24543" in shown[2]
+    assert max(map(len, shown)) <= 80
+    out = io.StringIO()
+    Console(file=out, width=160).print(table(found, False, 160))
+    assert "bb1" in out.getvalue()
 
 
 def test_a_name_or_a_message_cannot_speak_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,7 +25,7 @@ STUCK = ("unschedulable", "image pull", "misconfigured", "node lost", "missing",
 WAITING = ("waiting", "queued", "ready", "released")
 _ORDER = (*STUCK, "failed", "running", "starting", "retrying", "disrupted", "released", "queued", "ready", "unknown")
 _COLOURS = {"done": "green", "failed": "red", "skipped": "yellow", "partial": "yellow"} | dict.fromkeys(STUCK, "red")
-#: A table on a terminal narrower than this has no tokens/s.
+#: A table on a terminal narrower than this has no keys (titles name stages as well) and no tokens/s.
 NARROW = 110
 
 
@@ -94,16 +94,25 @@ def table(report: Report, all_: bool, width: int) -> RenderableType:
     listed = [stage for stage in report.stages if all_ or stage.state != "done"]
     if listed:
         body = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-        names = ["stage", "key", "state", "step", "loss", "tokens/s", "left", "why"]
-        if width < NARROW:
-            names.remove("tokens/s")
+        rows = [(stage, _cells(stage)) for stage in listed]
+        names = _columns([cells for _, cells in rows], width)
         for name in names:
             body.add_column(name, no_wrap=name in ("key", "state", "step", "left", "tokens/s"))
-        for stage in listed:
-            cells = _cells(stage)
+        for stage, cells in rows:
             body.add_row(*(Text(plain(cells[name]), style=_style(name, stage)) for name in names))
         parts.append(body)
     return Group(*parts)
+
+
+def _columns(rows: Sequence[Mapping[str, str]], width: int) -> list[str]:
+    """Those that have anything to show; on a narrow terminal without what the title and `-o json` tell as well."""
+    wide = {"key": NARROW, "tokens/s": NARROW}
+    always = ("stage", "state")
+    return [
+        name
+        for name in ("stage", "key", "state", "step", "loss", "tokens/s", "left", "why")
+        if width >= wide.get(name, 0) and (name in always or any(cells[name] for cells in rows))
+    ]
 
 
 def _style(column: str, stage: StageState) -> str:
