@@ -13,7 +13,8 @@ from rich.console import Console
 from tests.readme import table
 from xtl import spent
 from xtl.cli.common import Output
-from xtl.cli.status_table import Report, Screen, headline, print_report, table
+from xtl.cli.status_table import Report, Screen, headline, print_report
+from xtl.cli.status_table import table as status_table
 from xtl.errors import UserError
 from xtl.render import job_name
 from xtl.spent import study
@@ -116,13 +117,13 @@ def test_a_line_a_stage_on_eighty_columns() -> None:
         state("bb2", "waiting", reason="for target panx after mnli seed 1"),
     )
     out = io.StringIO()
-    Console(file=out, width=80).print(table(found, False, 80))
+    Console(file=out, width=80).print(status_table(found, False, 80))
     shown = out.getvalue().splitlines()
     assert shown[1].split() == ["stage", "state", "step", "loss", "why"], "keys only where there is room"
     assert "120/24543" in shown[2]
     assert max(map(len, shown)) <= 80
     out = io.StringIO()
-    Console(file=out, width=160).print(table(found, False, 160))
+    Console(file=out, width=160).print(status_table(found, False, 160))
     assert "bb1" in out.getvalue()
 
 
