@@ -33,13 +33,19 @@ class Cancelling:
     ended: list[Job] = field(default_factory=list)
 
 
-def cancelling(cluster: Cluster, grid: str, store_url: str) -> Cancelling:
-    """What a cancel would do: by the grid's label, of this store alone."""
+def cancelling(cluster: Cluster, grid: str, store_url: str, *, keep: Collection[str] = ()) -> Cancelling:
+    """What a cancel would do: by the grid's label, of this store alone. keep: keys of stages whose Jobs are let be."""
     found = Cancelling()
     for job in cluster.list(JOBS, selector=f"{OURS},{render.GRID_PREFIX}{grid}"):
-        if (job["metadata"].get("annotations") or {}).get(render.STORE) == store_url:
+        notes = job["metadata"].get("annotations") or {}
+        if notes.get(render.STORE) == store_url and notes.get(render.KEY) not in keep:
             getattr(found, _fate(job, grid)).append(job)
     return found
+
+
+def stale(cluster: Cluster, plan: Plan, store_url: str) -> Cancelling:
+    """The Jobs of an earlier form of the grid, with other data or seeds, that it does not ask for any more."""
+    return cancelling(cluster, plan.grid.name, store_url, keep=plan.stages.keys())
 
 
 def _fate(job: Job, grid: str) -> str:

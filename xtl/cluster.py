@@ -74,6 +74,7 @@ class Cluster:
         except (ConfigException, OSError, TypeError) as error:
             raise ClusterRefused(f"no cluster: {error}; set KUBECONFIG, or name a context with --context") from None
         configuration.retries = False
+        configuration.connection_pool_maxsize = 16  # the default goes by our CPUs; a submit has ten requests in flight
         self.namespace = namespace or home
         self.host = str(configuration.host)
         self.requests: dict[str, int] = {}

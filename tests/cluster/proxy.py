@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +17,7 @@ class Proxy:
     """Passes everything on with the kubeconfig's own credentials.
 
     busy: so many of the next POSTs are answered 429 with `Retry-After: 1`. creations: after so many Jobs the next
-    creations never get an answer and are not passed on.
+    creations never get an answer and are not passed on. most: the largest number of POSTs in flight so far.
     """
 
     def __init__(self, kubeconfig: Path, *, busy: int = 0, creations: int | None = None) -> None:
@@ -23,7 +25,7 @@ class Proxy:
         config.load_kube_config(str(kubeconfig), client_configuration=settings)
         self._host, self._pool = settings.host, client.ApiClient(settings).rest_client.pool_manager
         self.busy, self.creations = busy, creations
-        self.refused = 0
+        self.refused = self.most = self._flying = 0
         self.stalled, self._over = threading.Event(), threading.Event()
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -56,8 +58,18 @@ class Proxy:
 
     def forward(self, method: str, path: str, body: bytes | None, kind: str | None) -> tuple[int, bytes]:
         headers = {"Accept": "application/json", **({"Content-Type": kind} if kind else {})}
-        answer = self._pool.request(method, self._host + path, body=body, headers=headers, retries=False)
+        with self._counted(method):
+            answer = self._pool.request(method, self._host + path, body=body, headers=headers, retries=False)
         return answer.status, answer.data
+
+    @contextmanager
+    def _counted(self, method: str) -> Iterator[None]:
+        with self._lock:
+            self._flying += method == "POST"
+            self.most = max(self.most, self._flying)
+        yield
+        with self._lock:
+            self._flying -= method == "POST"
 
     def stall(self) -> None:
         self.stalled.set()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.cluster import jobs as made
 from tests.cluster import kubeconfigs
@@ -178,6 +179,39 @@ def test_the_next_commands_are_ones_that_there_are(cluster: Cluster, study: Make
     assert "No controller is alive" in ended.err
     again = ended.err.strip().splitlines()[-1].strip()
     assert parse(again)[1]["wait"]
+
+
+def test_the_next_commands_have_the_options_of_this_one(cluster: Cluster, study: MakeStudy, kubeconfig: Path) -> None:
+    context = yaml.safe_load(kubeconfig.read_text())["current-context"]
+    thin = study()
+    given = ("--store", thin.store, "--data", "data", "--context", context)
+    ended = thin.xtl("submit", "grid.yaml", "--yes", *given)
+    lines = [line.strip() for line in (ended.out + ended.err).splitlines()]
+    for command in ("status", "logs", "submit"):
+        line = next(line for line in lines if line.startswith(f"xtl {command} "))
+        options = parse(line)[1]
+        assert (options["store"], options["context"]) == (thin.store, context)
+        assert options.get("data") == ("data" if command == "submit" else None)
+    assert f"helm install xtl helm/xtl -n {cluster.namespace} --kube-context {context} --set store.secret" in ended.err
+    assert f"kubectl -n {cluster.namespace} --context {context} get jobs" in ended.out
+
+
+def test_jobs_that_the_grid_asks_for_no_more_are_told_and_cancelled(
+    cluster: Cluster, study: MakeStudy, store: Store
+) -> None:
+    thin = study()
+    assert thin.xtl("submit", "grid.yaml", "--yes").status == 0
+    before = made.uids(cluster)
+    path = thin.folder / "data/tatoeba/v1/tatoeba.deu-eng.eng"
+    path.write_text(path.read_text().replace("dog", "hound"))
+    ended = thin.xtl("submit", "grid.yaml", "--yes")
+    assert "Jobs: 4 created, 0 found" in ended.out, ended
+    assert "4 Jobs of an earlier form of this grid are still there" in ended.err
+    line = next(line.strip() for line in ended.err.splitlines() if line.strip().startswith("xtl cancel"))
+    cancelled = thin.xtl(*line.split()[1:], "--yes")
+    assert "4 Jobs removed." in cancelled.out, cancelled
+    assert len(made.uids(cluster)) == 4
+    assert not made.uids(cluster).keys() & before.keys()
 
 
 def test_nothing_is_said_of_a_controller_that_is_alive(cluster: Cluster, study: MakeStudy) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xtl.cli.common import GridFile, Output, OutputFormat, StoreUrl
+from xtl.cli.common import DataPlace, GridFile, Output, OutputFormat, StoreUrl
 from xtl.cli.submit import Context
 
 if TYPE_CHECKING:
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 def cancel(
     grid_file: GridFile,
     store: StoreUrl = None,
+    data: DataPlace = None,
     context: Context = None,
+    stale: Annotated[
+        bool, typer.Option("--stale", help="Only Jobs of an earlier form of the grid, which it asks for no more.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     output: OutputFormat = Output.table,
 ) -> None:
@@ -28,14 +32,15 @@ def cancel(
     Example: xtl cancel my-study.yaml --yes
     """
     from xtl import change
-    from xtl.cli.common import load_grid, print_json
+    from xtl.cli.common import load_grid, make_plan, print_json
     from xtl.cli.submit import cluster_store
     from xtl.cluster import Cluster
 
-    grid = load_grid(grid_file, None, store)
+    grid = load_grid(grid_file, data, store)
     url = cluster_store(grid).url
     cluster = Cluster(context=context, namespace=grid.cluster.get("namespace"))
-    jobs = change.cancelling(cluster, grid.name, url)
+    keep = make_plan(grid).stages.keys() if stale else ()
+    jobs = change.cancelling(cluster, grid.name, url, keep=keep)
     print(_preview(grid.name, jobs, cluster.namespace), file=sys.stderr)
     gone: list[str] = []
     if jobs.remove or jobs.share:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +11,7 @@ import typer
 from xtl.cli.common import DataPlace, GridFile, Output, OutputFormat, StoreUrl
 
 if TYPE_CHECKING:
+    from xtl.cli.next_steps import Next
     from xtl.cluster import Cluster
     from xtl.grid import Grid
     from xtl.plan import Plan
@@ -48,6 +48,7 @@ def submit(
     Example: xtl submit my-study.yaml --store s3://bucket/prefix --dry-run
     """
     from xtl.cli.common import load_grid, make_plan
+    from xtl.cli.next_steps import Next
     from xtl.cluster import Cluster
     from xtl.submit import preflight, standing
     from xtl.submit import submit as create
@@ -65,9 +66,9 @@ def submit(
         plan = _prepare(plan, opened, now, replace=replace)
     with _Bar(len(plan.stages)) as bar:
         result = create(plan, opened, cluster, now, dry_run=dry_run, on_progress=bar.show)
-    where = _Where(grid_file, grid, plan, cluster, store, context)
+    after = Next(grid_file, plan, cluster, {"--store": store, "--data": data, "--context": context})
     if dry_run or not wait:
-        _tell(result, where, output, dry_run=dry_run)
+        _tell(result, after, opened.url, output, dry_run=dry_run)
         return
     print(_summary(result), file=sys.stderr)
     _wait(plan, opened, cluster, result, output)
@@ -135,9 +136,10 @@ class _Bar:
     def __enter__(self) -> _Bar:
         if self._shown:
             from rich.console import Console
-            from rich.progress import Progress
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-            self._progress = Progress(console=Console(stderr=True), transient=True)
+            columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+            self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
             self._task = self._progress.add_task("Jobs", total=None)
             self._progress.start()
         return self
@@ -151,42 +153,6 @@ class _Bar:
             self._progress.stop()
 
 
-class _Where:
-    """What the commands need that a user wants next."""
-
-    def __init__(
-        self, file: Path, grid: Grid, plan: Plan, cluster: Cluster, store: str | None, context: str | None
-    ) -> None:
-        self.file, self.grid, self.plan, self.cluster = file, grid, plan, cluster
-        self._store, self._context = store, context
-
-    def commands(self) -> list[str]:
-        """How to follow the study, read a stage's log, and see its Jobs."""
-        from shlex import join
-
-        from xtl.render import GRID_PREFIX
-
-        options = [*(["--store", self._store] if self._store else []),
-                   *(["--context", self._context] if self._context else [])]  # fmt: skip
-        first = next((x for x in self.plan.stages.values() if x.kind == "target"), self.plan.stages[self.plan.reduce])
-        kube = ["-n", self.cluster.namespace, *(["--context", self._context] if self._context else [])]
-        return [
-            join(["xtl", "status", str(self.file), *options]),
-            join(["xtl", "logs", str(self.file), first.key[:12], "--follow", *options]),
-            join(["kubectl", *kube, "get", "jobs", "-l", f"{GRID_PREFIX}{self.grid.name}"]),
-        ]
-
-    def no_controller(self) -> str:
-        from shlex import join
-
-        again = join(["xtl", "submit", str(self.file), *(["--store", self._store] if self._store else []), "--wait"])
-        return (
-            f"No controller is alive in {self.cluster.namespace}, so nothing releases the Jobs. Either install one:\n"
-            f"  helm install xtl helm/xtl -n {self.cluster.namespace} --set store.url={self.grid.store}\n"
-            f"or release them from here, for as long as this runs:\n  {again}"
-        )
-
-
 def _summary(result: Submitted) -> str:
     counts = [(len(result.created), "created"), (len(result.found) + len(result.labelled), "found")]
     text = f"Jobs: {', '.join(f'{count} {what}' for count, what in counts)}"
@@ -197,24 +163,26 @@ def _summary(result: Submitted) -> str:
     return text
 
 
-def _tell(result: Submitted, where: _Where, output: Output, *, dry_run: bool) -> None:
+def _tell(result: Submitted, after: Next, store_url: str, output: Output, *, dry_run: bool) -> None:
     from dataclasses import asdict
 
     from xtl.cli.common import print_json
     from xtl.waiting import controller
 
-    alive = controller(where.cluster)
+    alive = controller(after.cluster)
     if output == Output.json:
-        print_json({**asdict(result), "dry_run": dry_run, "controller": alive, "next": where.commands()})
+        print_json({**asdict(result), "dry_run": dry_run, "controller": alive, "next": after.commands()})
         return
     print(("If submitted: " if dry_run else "") + _summary(result))
     if result.failed:
-        print(f"{len(result.failed)} stages have failed for good: mend the cause, then\n  xtl retry {where.file}")
+        print(f"{len(result.failed)} stages have failed for good: mend the cause, then\n  {after.retry()}")
     if dry_run:
         return
-    if alive is None and len(result.done) < len(where.plan.stages):
-        print(where.no_controller(), file=sys.stderr)
-    print("Next:\n" + "\n".join(f"  {line}" for line in where.commands()))
+    if alive is None and len(result.done) < len(after.plan.stages):
+        print(after.no_controller(), file=sys.stderr)
+    if left := after.stale(store_url):
+        print(left, file=sys.stderr)
+    print("Next:\n" + "\n".join(f"  {line}" for line in after.commands()))
 
 
 def _wait(plan: Plan, store: Store, cluster: Cluster, result: Submitted, output: Output) -> None:
