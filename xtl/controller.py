@@ -26,8 +26,9 @@ __all__ = ["RELEASED", "SKIPPED", "Action", "Controller", "decide", "list_jobs"]
 
 log = logging.getLogger("xtl.controller")
 
-#: Changes in flight: as many as a submit's.
-_AT_ONCE = 8
+_EVENTS = {"release": "Released", "skip": "Skipped", "fail": "StageFailed"}
+#: So many of a round's problems are logged one by one.
+_TOLD = 5
 
 
 def list_jobs(cluster: Cluster) -> list[Job]:
@@ -57,6 +58,7 @@ class Controller:
         self.cluster, self.store = cluster, store
         self.released = 0
         self.problems: list[str] = []
+        self._away = False
         self._whole: dict[str, str] = {}  # key: ETag of a manifest whose files were all there
 
     def round(self, jobs: Iterable[Job] | None = None) -> list[Action]:
@@ -100,38 +102,34 @@ class Controller:
         return manifest is None
 
     def _do(self, actions: list[Action], here: Mapping[str, Job]) -> list[Action]:
-        """Act on all, some at once; one Job's trouble is no other's."""
-        done: list[Action] = []
-        refused: list[ClusterRefused] = []
-        self.problems = []
-        for start in range(0, len(actions), _AT_ONCE):
-            batch = actions[start : start + _AT_ONCE]
-            for action, result in zip(
-                batch, each(lambda action: self._try(action, here[action.name]), batch), strict=True
-            ):
-                if result is None or isinstance(result, XtlError):
-                    self.problems += [f"{action.kind} {action.name}: {result}"] if result else []
-                    refused += [result] if isinstance(result, ClusterRefused) else []
-                    continue
-                done.append(result)
-                log.info("%s %s %s", result.kind, result.name, result.reason, extra={"key": result.key})
+        """Act on all, several at once; one Job's trouble is no other's. Events come last: nobody waits for them."""
+        self._away = False
+        results = each(lambda action: self._try(action, here[action.name]), actions)
+        done = [result for result in results if isinstance(result, Action)]
+        errors = [
+            (action, result) for action, result in zip(actions, results, strict=True) if isinstance(result, XtlError)
+        ]
         self.released += sum(action.kind == "release" for action in done)
-        for problem in self.problems:
+        self.problems = [f"{action.kind} {action.name}: {error}" for action, error in errors]
+        for problem in self.problems[:_TOLD]:
             log.warning("%s", problem)
-        if refused and not done and len(refused) == len(actions):
-            raise refused[0]
+        if errors and (self._away or (not done and all(isinstance(error, ClusterRefused) for _, error in errors))):
+            raise errors[-1][1]
+        each(lambda action: self._event(here[action.name], action), [a for a in done if a.kind in _EVENTS])
         return done
 
     def _try(self, action: Action, job: Job) -> Action | XtlError | None:
         """The action as it was done, what kept it, or None where the Job is gone."""
+        if self._away:
+            return None
         try:
-            return self._act(action, job)
-        except ClusterError as error:
-            if error.code == 0:  # the API server is away: no use in asking for the others
-                raise
+            done = self._act(action, job)
+        except (ClusterError, ClusterRefused) as error:
+            self._away = self._away or getattr(error, "code", None) == 0
             return error
-        except ClusterRefused as error:
-            return error
+        if done:
+            log.info("%s", f"{done.kind} {done.name} {done.reason}".strip(), extra={"key": done.key})
+        return done
 
     def _act(self, action: Action, job: Job) -> Action | None:
         if action.kind == "forget":
@@ -139,13 +137,7 @@ class Controller:
             return action
         if action.kind == "fail":
             return self._fail(action, job)
-        if self.cluster.patch(JOBS, action.name, change(action, job)) is None:
-            return None
-        if action.kind == "release":
-            self._event(job, "Released", "its parents are committed")
-        elif action.kind == "skip":
-            self._event(job, "Skipped", action.reason, warning=True)
-        return action
+        return action if self.cluster.patch(JOBS, action.name, change(action, job)) is not None else None
 
     def _fail(self, action: Action, job: Job) -> Action:
         pods = self.cluster.list(PODS, selector=f"batch.kubernetes.io/job-name={action.name}")
@@ -153,12 +145,12 @@ class Controller:
         body = {"key": action.key, "job": action.name, "uid": job["metadata"]["uid"], "reason": reason,
                 "status": status, "ended": action.reason, "at": time.time()}  # fmt: skip
         commit.put_json(self.store, layout.failed_name(action.key), body)
-        self._event(job, "StageFailed", reason, warning=True)
         return Action(kind="fail", name=action.name, key=action.key, reason=reason)
 
-    def _event(self, job: Job, reason: str, message: str, *, warning: bool = False) -> None:
+    def _event(self, job: Job, action: Action) -> None:
         """On the Job, once: its name is made of what it says. It is for people; a round does not end for it."""
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        reason, message = _EVENTS[action.kind], action.reason or "its parents are committed"
         name, uid = job["metadata"]["name"], job["metadata"]["uid"]
         digest = hashlib.sha256(f"{uid} {reason} {message}".encode()).hexdigest()[:12]
         event = {
@@ -170,7 +162,7 @@ class Controller:
             },
             "reason": reason,
             "message": message[:1000],
-            "type": "Warning" if warning else "Normal",
+            "type": "Normal" if action.kind == "release" else "Warning",
             "source": {"component": "xtl-controller"},
             "firstTimestamp": now,
             "lastTimestamp": now,
