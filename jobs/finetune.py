@@ -142,11 +142,16 @@ def resumable(
 def fit(
     context: Context, trainer: Trainer, save: Callable[[], None], on_epoch: Callable[[int], None] | None = None
 ) -> None:
-    """Train to the end, telling how far it is."""
+    """Train to the end, telling how far it is: in every heartbeat, and in the log at each tenth of the steps."""
+    tenths = {-(-trainer.steps * n // 10) for n in range(1, 11)}
+
+    def tell(figures: dict[str, Any]) -> None:
+        context.heartbeat.say("training", **figures)
+        if figures["step"] in tenths:
+            log.info("step {step} of {steps}: loss {loss}, {tokens_per_second} tokens/s".format(**figures))
+
     with context.phase("training"):
-        trainer.run(
-            on_progress=lambda figures: context.heartbeat.say("training", **figures), on_epoch=on_epoch, save=save
-        )
+        trainer.run(on_progress=tell, on_epoch=on_epoch, save=save)
 
 
 def predictions(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -115,6 +116,7 @@ def test_a_bucket_and_a_folder_give_the_same_scores(tmp_path: Path, s3: S3Server
     assert "Nothing to do: all 8 stages are done." in third.out
     log = study.xtl("logs", "grid.yaml", "target xnli after mnli", "--store", study.store)
     assert "xnli test de: " in log.out
+    assert re.search(r"step (\d+) of \1: loss [\d.]+, \d+ tokens/s", log.out), "how training went stands in the log"
     status = study.xtl("status", "grid.yaml", "--store", study.store)
     assert status.out.startswith("trained: 8 done\n")
     assert_no_secret(bucket, tmp_path, on_s3, third, log, status, secret=s3.secret)
