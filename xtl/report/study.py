@@ -161,7 +161,8 @@ def cell_text(cell: Cell | None) -> str:
 
 
 def head_and_rows(study: Study) -> tuple[list[str], list[list[str]], list[list[str]]]:
-    """The table's head, its rows, and rows for English alone (the language of training, so no transfer)."""
+    """The table's head, its rows, and rows for English alone (the language of training, so no transfer) where any
+    target was scored in it."""
     several = len({line.model for line in study.lines}) > 1
     head = [*(["model"] if several else []), "intermediate", *study.tasks, "average"]
     rows, english = [], []
@@ -171,7 +172,8 @@ def head_and_rows(study: Study) -> tuple[list[str], list[list[str]], list[list[s
         average = "-" if line.overall is None else f"{line.overall:.1f}"
         rows.append([*names, *map(cell_text, cells), average])
         alone = [f"{mean(cell.english.values()):.1f}" if cell and cell.english else "-" for cell in cells]
-        english.append([*names[:-1], f"{line.arm}, English alone", *alone, "-"])
+        if any(figure != "-" for figure in alone):
+            english.append([*names[:-1], f"{line.arm}, English alone", *alone, "-"])
     return head, rows, english
 
 
