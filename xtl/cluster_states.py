@@ -121,7 +121,7 @@ def _state(one: _Stage, found: Mapping[str, StageState], seen: Observed) -> tupl
     if one.job is None:
         return _jobless(one, found, seen)
     if one.job["spec"].get("suspend"):
-        return _held(one, found)
+        return _held(one, found, seen)
     return _released(one, seen)
 
 
@@ -163,7 +163,7 @@ def _jobless(one: _Stage, found: Mapping[str, StageState], seen: Observed) -> tu
     return "missing", "it has no Job: run `xtl submit`"
 
 
-def _held(one: _Stage, found: Mapping[str, StageState]) -> tuple[State, str]:
+def _held(one: _Stage, found: Mapping[str, StageState], seen: Observed) -> tuple[State, str]:
     job = one.job
     assert job is not None
     if waits := open_parents(one.stage, found):
@@ -171,7 +171,8 @@ def _held(one: _Stage, found: Mapping[str, StageState]) -> tuple[State, str]:
     meta = job["metadata"]
     queue = meta.get("labels", {}).get(render.QUEUE)
     if queue and render.GATE not in meta.get("annotations", {}):
-        return "queued", str(one.place or f"for quota of queue {queue}; Kueue has no Workload for it yet")
+        place = str(one.place or f"for quota of queue {queue}; Kueue has no Workload for it yet")
+        return "queued", _joined(place, _past(one, seen))
     return "ready", "its parents are done; `xtl controller` or `xtl submit --wait` releases it"
 
 

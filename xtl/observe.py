@@ -17,6 +17,7 @@ from typing import Any
 from xtl import render
 from xtl.cluster import EVENTS, JOBS, OURS, PODS, WORKLOADS, Cluster, ClusterError, ClusterRefused, Object
 from xtl.cluster_states import Disruptions, Observed, by_key, cluster_states, pods_by_job, suspicious
+from xtl.lease import alive
 from xtl.pod_states import over
 from xtl.queues import places
 from xtl.states import StageState
@@ -27,12 +28,14 @@ from xtl.store.parallel import each
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What was found. problem: why the cluster could not be read, "" where it could. jobs: by stage key."""
+    """What was found. problem: why the cluster could not be read, "" where it could. note: what stages that are ready
+    lack. jobs: by stage key."""
 
     stages: list[StageState]
     manifests: Mapping[str, Entry]
     jobs: Mapping[str, Object] = field(default_factory=dict)
     problem: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +65,20 @@ def look(stages: Mapping[str, Mapping[str, Any]], grid: str, store: Store, clust
         disruptions=_disruptions(store, found, jobs),
         now=time.time(),
     )
-    return Seen(stages=cluster_states(stages, seen), manifests=manifests, jobs=jobs, problem=found.problem)
+    states = cluster_states(stages, seen)
+    ready = any(stage.state == "ready" for stage in states)
+    note = _released_by_whom(cluster) if ready and not isinstance(cluster, str) else ""
+    return Seen(stages=states, manifests=manifests, jobs=jobs, problem=found.problem, note=note)
+
+
+def _released_by_whom(cluster: Cluster) -> str:
+    try:
+        holder = alive(cluster)
+    except (ClusterError, ClusterRefused):
+        return ""
+    return (
+        "" if holder else "No controller is alive, so nothing that is ready starts: `xtl submit --wait` does its work."
+    )
 
 
 @contextmanager
@@ -147,7 +163,7 @@ def _disruptions(store: Store, found: _Cluster, jobs: Mapping[str, Object]) -> d
     for key, job in jobs.items():
         uid = str(job["metadata"]["uid"])
         evicted = uid in queue and queue[uid].evicted
-        if job["status"].get("startTime") and (evicted or suspicious(job, by_job.get(uid, ()))):
+        if evicted or (job["status"].get("startTime") and suspicious(job, by_job.get(uid, ()))):
             wanted.append((key, by_job.get(uid, [])))
     counted = each(lambda pair: _attempts(store, *pair), wanted)
     return {key: one for (key, _), one in zip(wanted, counted, strict=True) if one.count}

@@ -4,6 +4,8 @@
 
 makes them in a namespace of that name (and removes it), and writes what the API server says of each to
 tests/golden/cluster/NAME.json: `job`, `pods`, `events`. A pod's program is a line of shell, so that each costs seconds.
+`node-silent` and `node-lost` are not made here: they were taken of the `running` Job with its node's agent stopped
+(SIGSTOP), before and after its pod was deleted.
 """
 
 from __future__ import annotations

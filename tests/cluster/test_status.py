@@ -76,11 +76,12 @@ def test_what_the_cluster_says_is_what_the_user_reads(cluster: Cluster, store: S
     assert "situations: 0 of 7 stages done, 0 running, 1 waiting, 1 failed, " in table
     assert "0.0 GPU hours used" in table
     assert "Insufficient nvidia.com/gpu" in table
+    assert "No controller is alive, so nothing that is ready starts" in table
 
     client = Cluster(namespace=cluster.namespace)
     stages = {key_of(name): {"title": name, "kind": "target", "parents": []} for name in expected}
     report("situations", stages, store, client)
-    assert client.requests == {"GET": 3}  # Jobs, pods, and the Events that a Job without a pod needs
+    assert client.requests == {"GET": 4}  # Jobs, pods, Events for a Job without a pod, and who releases what is ready
 
 
 def test_when_jobs_are_gone_the_store_still_knows(cluster: Cluster, store: Store, study: MakeStudy) -> None:

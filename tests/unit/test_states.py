@@ -231,6 +231,14 @@ def test_a_queued_stage_has_its_place_and_kueues_own_words() -> None:
     assert study(jobs=gated, workloads=workloads, done={"f1"})["t2"].state == "ready"
 
 
+def test_a_preempted_stage_waits_again_and_says_how_often() -> None:
+    job = held("t2", **{render.QUEUE: "team-a"})
+    del job["metadata"]["annotations"][render.GATE]
+    evicted = workload("t2", "2026-01-01T00:00:02Z", QuotaReserved=("False", PENDING), Evicted=("True", "Preempted"))
+    found = study(jobs=[job], workloads=[evicted], done={"f1"}, disruptions={"t2": Disruptions(count=2)})
+    assert found["t2"].reason == f"queue team-a, 1 of 1 waiting: {PENDING}; disrupted 2 times"
+
+
 def test_the_order_of_what_the_server_lists_changes_nothing() -> None:
     found = situation("evicted")
     extra = json.loads(json.dumps(found["pods"][0]))

@@ -70,25 +70,26 @@ class _NoLog(UserError):
 def _from_pods(cluster: Cluster, store: Store, key: str, stage: Mapping[str, Any], follow: bool) -> bool:
     """Print what the stage's pod says; with `follow`, to its end, and its successors', until the stage has ended. False
     where no pod says anything and the store has to."""
+    import sys
     import time
 
     from xtl.pod_states import over
     from xtl.render import job_name
 
-    name, shown = job_name(stage["kind"], key, store.url), dict[str, int]()
+    name, shown, told = job_name(stage["kind"], key, store.url), dict[str, int](), False
     while True:
         ended = not follow or _committed(store, key) or _settled(cluster, name)
         pod = _newest_pod(cluster, name)
         uid = str(pod["metadata"]["uid"]) if pod else ""
         in_store = pod is not None and over(pod) and not shown and _has_log(store, key, uid)
         if pod and not in_store and (uid not in shown or not over(pod)):
-            lines = (
-                cluster.follow(pod["metadata"]["name"])
-                if follow
-                else cluster.log(pod["metadata"]["name"]).splitlines(True)
-            )
+            name_of_pod = pod["metadata"]["name"]
+            lines = cluster.follow(name_of_pod) if follow else cluster.log(name_of_pod).splitlines(True)
             if said := _say(lines, shown.get(uid, 0)):
                 shown[uid] = shown.get(uid, 0) + said
+        if not (ended or shown or told):
+            told = True
+            print("note: nothing is printed yet; waiting for its pod (`xtl status` says why)", file=sys.stderr)
         if ended:
             return bool(shown)
         time.sleep(FOLLOW_SECONDS)

@@ -78,7 +78,13 @@ def report(name: str, stages: Mapping[str, Any], store: Store, cluster: Cluster 
     figures = spent.study(seen.stages, stages, spent.seconds(store, seen.manifests, gpu), seen.jobs)
     where = "" if isinstance(cluster, str) else f"namespace {cluster.namespace} at {cluster.host}"
     return Report(
-        name=name, stages=seen.stages, counts=figures.counts, study=figures, where=where, problem=seen.problem
+        name=name,
+        stages=seen.stages,
+        counts=figures.counts,
+        study=figures,
+        where=where,
+        problem=seen.problem,
+        note=seen.note,
     )
 
 

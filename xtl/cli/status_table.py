@@ -40,6 +40,7 @@ class Report:
     study: Study | None = None
     where: str = ""
     problem: str = ""
+    note: str = ""
 
     @property
     def over(self) -> bool:
@@ -62,7 +63,7 @@ def as_json(report: Report) -> dict[str, Any]:
     body: dict[str, Any] = {"grid": report.name}
     if report.study:
         body["study"] = asdict(report.study)
-        body["cluster"] = {"where": report.where, "problem": report.problem}
+        body["cluster"] = {"where": report.where, "problem": report.problem, "note": report.note}
     return {**body, "stages": [asdict(stage) for stage in report.stages]}
 
 
@@ -91,6 +92,8 @@ def table(report: Report, all_: bool, width: int) -> RenderableType:
     if report.problem:
         said = f"The cluster could not be read, so this is what the store says. {report.problem}"
         parts.append(Text(plain(said), style="yellow"))
+    if report.note:
+        parts.append(Text(plain(report.note), style="yellow"))
     listed = [stage for stage in report.stages if all_ or stage.state != "done"]
     if listed:
         body = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
@@ -184,8 +187,10 @@ class Screen:
                 why = f": {stage.reason}" if stage.reason else ""
                 print(plain(f"[{clock}] {stage.state:<9} {stage.key[:12]} {stage.title}{why}"), flush=True)
         self._before = {stage.key: (stage.state, stage.reason) for stage in report.stages}
-        counts = f"{dict(report.counts)}{report.problem}"
+        counts = f"{dict(report.counts)}{report.problem}{report.note}"
         if counts != self._said:
             self._said = counts
             problem = f" (the store alone: {report.problem})" if report.problem else ""
             print(plain(f"[{clock}] {headline(report)}{problem}"), flush=True)
+            if report.note:
+                print(plain(f"[{clock}] {report.note}"), flush=True)
