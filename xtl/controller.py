@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
+from collections import deque
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from xtl import render
@@ -27,6 +29,8 @@ __all__ = ["RELEASED", "SKIPPED", "Action", "Controller", "decide", "list_jobs"]
 log = logging.getLogger("xtl.controller")
 
 _EVENTS = {"release": "Released", "skip": "Skipped", "fail": "StageFailed"}
+#: Events in flight: few, so that the next round's releases come first.
+_TELLERS = 2
 #: So many of a round's problems are logged one by one.
 _TOLD = 5
 
@@ -59,6 +63,8 @@ class Controller:
         self.released = 0
         self.problems: list[str] = []
         self._away = False
+        self._events = ThreadPoolExecutor(_TELLERS, thread_name_prefix="xtl-events")
+        self._telling: deque[Future[None]] = deque(maxlen=10_000)
         self._whole: dict[str, str] = {}  # key: ETag of a manifest whose files were all there
 
     def round(self, jobs: Iterable[Job] | None = None) -> list[Action]:
@@ -102,7 +108,7 @@ class Controller:
         return manifest is None
 
     def _do(self, actions: list[Action], here: Mapping[str, Job]) -> list[Action]:
-        """Act on all, several at once; one Job's trouble is no other's. Events come last: nobody waits for them."""
+        """Act on all, several at once; one Job's trouble is no other's. Events follow behind: nobody waits for them."""
         self._away = False
         results = each(lambda action: self._try(action, here[action.name]), actions)
         done = [result for result in results if isinstance(result, Action)]
@@ -115,8 +121,15 @@ class Controller:
             log.warning("%s", problem)
         if errors and (self._away or (not done and all(isinstance(error, ClusterRefused) for _, error in errors))):
             raise errors[-1][1]
-        each(lambda action: self._event(here[action.name], action), [a for a in done if a.kind in _EVENTS])
+        for action in done:
+            if action.kind in _EVENTS:
+                self._telling.append(self._events.submit(self._event, here[action.name], action))
         return done
+
+    def settle(self) -> None:
+        """Wait until every Event is written."""
+        while self._telling:
+            self._telling.popleft().result()
 
     def _try(self, action: Action, job: Job) -> Action | XtlError | None:
         """The action as it was done, what kept it, or None where the Job is gone."""

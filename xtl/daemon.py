@@ -28,8 +28,8 @@ LONGEST_PAUSE_SECONDS = 20.0
 HUNG_SECONDS = 600.0
 READY_SECONDS = 60.0
 _WATCH_SECONDS = 240.0
-#: However often the watch wakes us, rounds have this many times their own length between them.
-_IDLE_SHARE = 1.0
+#: However often the watch wakes us: so long between rounds, or as long as a round takes if that is shorter.
+_LEAST_PAUSE_SECONDS = 1.0
 
 
 @dataclass
@@ -81,7 +81,7 @@ class Daemon:
             pause = min(2.0**self._misses, LONGEST_PAUSE_SECONDS) if self._misses else self.every
             if not self._misses:
                 self._wake.wait(pause)
-                pause = max(0.5, _IDLE_SHARE * took) if leading else 0.0
+                pause = min(max(took, 0.2), _LEAST_PAUSE_SECONDS) if leading else 0.0
             time.sleep(pause)
 
     def _guarded(self) -> None:
