@@ -112,8 +112,7 @@ def show(grid: Grid, plan: Plan, done: set[str]) -> None:
     out.print(
         f"\n{len(plan.rows)} results from {len(users)} target stages"
         + (f"; {shared} shared, run once" if shared else "")
-        + f". To run: {_about(gpu_hours(plan, done))} GPU hours at {FLOPS_A_SECOND / 1e12:.0f} TFLOP/s sustained "
-        "(an estimate)."
+        + f". {_to_run(plan, done)}"
     )
     _say_missing(plan)
 
@@ -177,8 +176,12 @@ def _settings_table(grid: Grid) -> Table:
     return table
 
 
-def _about(hours: float) -> str:
-    return "less than 0.1" if 0 < hours < 0.05 else f"about {hours:.1f}"
+def _to_run(plan: Plan, done: set[str]) -> str:
+    if done >= plan.stages.keys():
+        return "All is done."
+    hours = gpu_hours(plan, done)
+    about = "less than 0.1" if hours < 0.05 else f"about {hours:.1f}"
+    return f"To run: {about} GPU hours at {FLOPS_A_SECOND / 1e12:.0f} TFLOP/s sustained (an estimate)."
 
 
 def _say_missing(plan: Plan) -> None:
