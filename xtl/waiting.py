@@ -32,7 +32,8 @@ Job = dict[str, Any]
 
 
 class Waiting:
-    """One study's way to its end. `states` and `reasons` are by stage key; partial: a report over less than all."""
+    """One study's way to its end. `states` and `reasons` are by stage key; partial: a report over less than all.
+    `away`: store or API server did not answer when last asked."""
 
     def __init__(self, plan: Plan, store: Store, cluster: Cluster, say: Callable[[str], None]) -> None:
         self.plan, self.store, self.cluster, self.say = plan, store, cluster, say
@@ -40,20 +41,20 @@ class Waiting:
         self.reasons: dict[str, str] = {}
         self._controller = Controller(cluster, store)
         self._missing_since: dict[str, float] = {}
-        self._away = False
+        self.away = False
 
     def run(self) -> bool:
         """Until every stage has ended; True if all are done. Raises ClusterRefused and StoreRefused."""
         while True:
             try:
                 self.look()
-                self._away = False
+                self.away = False
             except StoreRefused:
                 raise
             except (StoreError, ClusterError) as error:
-                if not self._away:
+                if not self.away:
                     self.say(f"{error}. Waiting for it")
-                self._away = True
+                self.away = True
             else:
                 if all(state in ENDED for state in self.states.values()):
                     return all(state == "done" for state in self.states.values())

@@ -20,7 +20,7 @@ class Proxy:
     creations never get an answer and are not passed on. most: the largest number of POSTs in flight so far.
     """
 
-    def __init__(self, kubeconfig: Path, *, busy: int = 0, creations: int | None = None) -> None:
+    def __init__(self, kubeconfig: Path, *, busy: int = 0, creations: int | None = None, port: int = 0) -> None:
         settings = client.Configuration()
         config.load_kube_config(str(kubeconfig), client_configuration=settings)
         self._host, self._pool = settings.host, client.ApiClient(settings).rest_client.pool_manager
@@ -28,9 +28,10 @@ class Proxy:
         self.refused = self.most = self._flying = 0
         self.stalled, self._over = threading.Event(), threading.Event()
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.port = int(self._server.server_address[1])
+        self.url = f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Proxy:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -42,7 +43,9 @@ class Proxy:
         self._server.server_close()
 
     def verdict(self, method: str, path: str) -> str:
-        """pass, refuse or stall."""
+        """pass, refuse, stall, or hang up: connections outlive the server that accepted them."""
+        if self._over.is_set():
+            return "hang up"
         if method != "POST" or "dryRun" in path:
             return "pass"
         with self._lock:
@@ -85,8 +88,9 @@ class Proxy:
                 length = int(self.headers.get("Content-Length") or 0)
                 body = self.rfile.read(length) if length else None
                 verdict = proxy.verdict(self.command, self.path)
-                if verdict == "stall":
-                    proxy.stall()
+                if verdict in ("stall", "hang up"):
+                    if verdict == "stall":
+                        proxy.stall()
                     self.close_connection = True
                 elif verdict == "refuse":
                     self._answer(429, b"{}", {"Retry-After": "1"})
