@@ -1,12 +1,12 @@
 """1,000 Jobs on 100 played nodes: how long a submit takes, how soon a Job is released after its last parent's commit,
 and what the controller needs for it.
 
-    python -m bench.controller [--stages 1000] [--nodes 100] [--up PATH/TO/kube/up]
+    python -m bench.controller [--stages 1000] [--nodes 100] [--spread 60] [--up PATH/TO/kube/up]
 
 Starts a real control plane whose nodes kwok plays (`--up`, by default the one beside the samples), an S3 server and
-`xtl controller`, and plays the stages: whatever is released commits at once. Without `up` it says so and ends. The peer
-is a bare client in the same run: the same number of suspended Jobs created, and then released, without looking at any
-store.
+`xtl controller`, and plays the stages: what is released commits at once, but intermediates at random within `--spread`
+seconds (0: at once, so that nearly all the Jobs are to be released in one moment). Without `up` it says so and ends.
+The peer is a bare client in the same run: as many suspended Jobs created and then released, whatever a store says.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import re
 import signal
 import subprocess
@@ -55,6 +56,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stages", type=int, default=1000)
     parser.add_argument("--nodes", type=int, default=100)
+    parser.add_argument("--spread", type=float, default=60.0)
     parser.add_argument("--up", type=Path, default=samples.SHARED / "kube/up")
     wanted = parser.parse_args()
     if not wanted.up.exists():
@@ -70,8 +72,8 @@ def main() -> None:
         subprocess.run([wanted.up, *words], check=True, stdout=subprocess.DEVNULL)
         os.environ["KUBECONFIG"] = str(folder / "admin.conf")
         plan = made_plan(wanted.stages, scratch)
-        _peer(plan, Cluster(namespace="default"))
-        _measure(plan, open_store(server.fresh_url()), Cluster(namespace="default"), scratch)
+        bare = _peer(plan, Cluster(namespace="default"))
+        _measure(plan, open_store(server.fresh_url()), Cluster(namespace="default"), scratch, wanted.spread, bare)
 
 
 def made_plan(stages: int, scratch: Path) -> Plan:
@@ -89,8 +91,8 @@ def made_plan(stages: int, scratch: Path) -> Plan:
     return replace(plan, stages=kept, grid=replace(grid, cluster=NODES))
 
 
-def _peer(plan: Plan, cluster: Cluster) -> None:
-    """A bare client: create, release, delete."""
+def _peer(plan: Plan, cluster: Cluster) -> float:
+    """A bare client: create, release, delete; the seconds that it took to release them all."""
     jobs = list(render.render(plan, "s3://peer/peer").values())
     for job in jobs:
         job["spec"]["template"]["spec"]["nodeSelector"] = {"no": "such-node"}
@@ -101,22 +103,26 @@ def _peer(plan: Plan, cluster: Cluster) -> None:
         created = time.perf_counter() - begun
         begun = time.perf_counter()
         list(pool.map(lambda name: cluster.patch(JOBS, name, {"spec": {"suspend": False}}), names))
-        print(
-            f"bare client: {len(jobs)} Jobs created in {created:.1f} s, released in {time.perf_counter() - begun:.1f} s"
-        )
+        released = time.perf_counter() - begun
+        print(f"bare client: {len(jobs)} Jobs created in {created:.1f} s, released in {released:.1f} s")
         list(pool.map(lambda name: cluster.delete(JOBS, name), names))
     while cluster.list(JOBS):
         time.sleep(0.5)
+    return released
 
 
-def _measure(plan: Plan, store: Store, cluster: Cluster, scratch: Path) -> None:
+def _measure(plan: Plan, store: Store, cluster: Cluster, scratch: Path, spread: float, bare: float) -> None:
     begun = time.perf_counter()
     result = submit(plan, store, cluster, standing(plan, store))
     print(f"submit: {len(result.created)} Jobs created in {time.perf_counter() - begun:.1f} s")
     begun = time.perf_counter()
     submit(plan, store, cluster, standing(plan, store))
     print(f"submit again: {time.perf_counter() - begun:.1f} s")
-    stage_player = Player(plan, store)
+    for key, stage in plan.stages.items():
+        if stage.kind == "intermediate" and spread:  # kwok would end its pod after a second: it stays pending instead
+            change = {"spec": {"template": {"spec": {"nodeSelector": {"type": "none"}}}}}
+            cluster.patch(JOBS, render.job_name(stage.kind, key, store.url), change)
+    stage_player = Player(plan, store, spread)
     threading.Thread(target=stage_player.watch, daemon=True).start()
     port = free_ports(1)
     with open(scratch / "controller.log", "wb") as log:
@@ -131,17 +137,18 @@ def _measure(plan: Plan, store: Store, cluster: Cluster, scratch: Path) -> None:
                     break
                 time.sleep(0.2)
             took = time.perf_counter() - begun
-            _tell(stage_player, took, process.pid, port)
+            _tell(stage_player, took, bare, process.pid, port)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(30)
 
 
-def _tell(player: Player, took: float, pid: int, port: int) -> None:
+def _tell(player: Player, took: float, bare: float, pid: int, port: int) -> None:
     waits = sorted(player.waits())
     share = {name: waits[min(len(waits) - 1, int(len(waits) * part))] for name, part in (("p50", 0.5), ("p95", 0.95))}
     print(f"{len(player.released)} Jobs released in {took:.1f} s, in order of their parents")
     print(f"parent's commit to release: p50 {share['p50']:.1f} s, p95 {share['p95']:.1f} s, most {waits[-1]:.1f} s")
+    print(f"the p95 is {share['p95'] / bare:.1f} times what the bare client took to release all at once")
     peak = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
     assert peak
     user, system = (int(x) for x in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13])
@@ -161,8 +168,9 @@ def _number(text: str, name: str) -> float:
 class Player:
     """Commits each stage as soon as its Job is released. `released`, `committed`: when, by key."""
 
-    def __init__(self, plan: Plan, store: Store) -> None:
-        self.plan, self.store = plan, store
+    def __init__(self, plan: Plan, store: Store, spread: float) -> None:
+        self.plan, self.store, self.spread = plan, store, spread
+        self._chance = random.Random(0)
         self.released: dict[str, float] = {}
         self.committed: dict[str, float] = {}
         self._pool = ThreadPoolExecutor(4)
@@ -183,7 +191,10 @@ class Player:
         key = notes.get(render.KEY)
         if RELEASED in notes and key in self.plan.stages and key not in self.released:
             self.released[key] = time.monotonic()
-            self._pool.submit(self._commit, key)
+            slow = self.spread if self.plan.stages[key].kind == "intermediate" else 0.0
+            timer = threading.Timer(self._chance.uniform(0.0, slow), self._pool.submit, (self._commit, key))
+            timer.daemon = True
+            timer.start()
 
     def _commit(self, key: str) -> None:
         body = commit.encode({"key": key, "attempt": "a", "files": {}})

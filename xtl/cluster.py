@@ -31,6 +31,7 @@ OURS = "app.kubernetes.io/managed-by=xtl"
 
 _TRIES = 6
 TIMEOUT_SECONDS = 30.0
+_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 _MERGE, _JSON = "application/merge-patch+json", "application/json"
 
 
@@ -98,8 +99,8 @@ class Cluster:
             query["continue"] = following
 
     def watch(self, path: str, *, selector: str = "", seconds: float = 60.0) -> Iterator[bytes]:
-        """A raw line for each change from now on, for so long or until the server hangs up: for waking up, not for
-        state. Ends early, too, where the server says 410 Gone. Raises ClusterError."""
+        """A raw line, of metadata alone, for each change from now on, for so long or until the server hangs up: for
+        waking up, not for state. Ends early, too, where the server says 410 Gone. Raises ClusterError."""
         from urllib3.exceptions import HTTPError
         from urllib3.util import Timeout
 
@@ -107,7 +108,7 @@ class Cluster:
         page = self._ask("GET", path, query={**wanted, "limit": "1"})
         version = str(page.get("metadata", {}).get("resourceVersion", ""))
         query = {**wanted, "watch": "1", "resourceVersion": version, "timeoutSeconds": str(max(1, int(seconds)))}
-        headers: dict[str, str] = {"Accept": "application/json"}
+        headers: dict[str, str] = {"Accept": _METADATA}
         self._client.update_params_for_auth(headers, [], ["BearerToken"])
         url = f"{self.host}{path.format(namespace=quote(self.namespace))}?{urlencode(query)}"
         pool = self._client.rest_client.pool_manager
