@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.run.study import wait
 from xtl import render
 from xtl.cluster import JOBS, Cluster
 from xtl.plan import Plan
@@ -31,6 +32,10 @@ def uids(cluster: Cluster) -> dict[str, str]:
 
 def finish(cluster: Cluster, plan: Plan, store: Store, key: str, kind: str) -> None:
     """The stage's Job ends, Complete or Failed, as its status says."""
+    wanted = name(plan, store, key)
+    nowhere = {"spec": {"nodeSelector": {"xtl.dev/test": "nowhere"}}}  # its pod would run the stage
+    cluster.patch(JOBS, wanted, {"spec": {"suspend": False, "template": nowhere}})
+    wait(lambda: get(cluster, wanted)["status"].get("startTime"), f"{wanted} to be started")
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     first = {"Complete": "SuccessCriteriaMet", "Failed": "FailureTarget"}[kind]
     reason = {"reason": "PodFailurePolicy", "message": "exit code 42"} if kind == "Failed" else {}
@@ -39,10 +44,7 @@ def finish(cluster: Cluster, plan: Plan, store: Store, key: str, kind: str) -> N
         for each in (first, kind)
     ]
     counts = {"succeeded": 1, "completionTime": now} if kind == "Complete" else {"failed": 1}
-    wanted = name(plan, store, key)
-    cluster.patch(JOBS, wanted, {"spec": {"suspend": False, "template": get(cluster, wanted)["spec"]["template"]}})
-    status = {"conditions": conditions, "startTime": now, **counts, "active": 0, "ready": 0}
-    cluster.patch(JOBS, f"{wanted}/status", {"status": status})
+    cluster.patch(JOBS, f"{wanted}/status", {"status": {"conditions": conditions, **counts, "active": 0, "ready": 0}})
 
 
 def commit_stage(store: Store, key: str) -> None:
