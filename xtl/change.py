@@ -87,7 +87,8 @@ def failed(plan: Plan, store: Store, cluster: Cluster, now: Standing) -> list[st
     """Keys of the stages that have failed for good: noted so, or their Job has and nobody noted it yet."""
     jobs = _jobs(plan, store, cluster)
     ended = {key for key, job in jobs.items() if _lost(plan, key, job)}
-    return [key for key in plan.stages if key not in now.done and (key in now.failed or key in ended)]
+    done = now.done | commit.manifests(store)  # after the Jobs were listed: what has completed since is there by now
+    return [key for key in plan.stages if key not in done and (key in now.failed or key in ended)]
 
 
 def _lost(plan: Plan, key: str, job: Job) -> bool:

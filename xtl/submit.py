@@ -168,8 +168,11 @@ class _Placing:
         return "labelled" if labelled else "found"
 
     def _made_anew(self, key: str, job: Job) -> bool:
-        """It completed, and its result is not there (any more)."""
+        """It completed, and its result is not there (any more). Asked of the store again: it may have been committed
+        since the store was looked at."""
         if not condition(job, "Complete") or key in self.now.done:
+            return False
+        if key not in self.now.broken and self.store.head(layout.manifest_name(key)) is not None:
             return False
         return key != self.plan.reduce or not self._partial_stands
 

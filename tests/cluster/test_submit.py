@@ -140,6 +140,20 @@ def test_what_completed_and_is_not_there_any_more_is_made_anew(
     assert made.get(cluster, name)["spec"]["suspend"]
 
 
+def test_what_is_committed_while_a_submit_looks_round_is_left_alone(
+    cluster: Cluster, grid_file: Path, store: Store
+) -> None:
+    plan = plan_of(grid_file)
+    place(plan, store, cluster.namespace)
+    fetch = next(key for key, stage in plan.stages.items() if stage.kind == "fetch")
+    seen = standing(plan, store)
+    made.commit_stage(store, fetch)
+    made.finish(cluster, plan, store, fetch, "Complete")
+    before = made.uids(cluster)
+    assert submit(plan, store, cluster, seen).created == []
+    assert made.uids(cluster) == before
+
+
 def test_what_is_done_needs_no_job(cluster: Cluster, grid_file: Path, store: Store) -> None:
     plan = plan_of(grid_file)
     fetch = next(key for key, stage in plan.stages.items() if stage.kind == "fetch")
