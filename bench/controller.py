@@ -124,6 +124,7 @@ def _measure(plan: Plan, store: Store, cluster: Cluster, scratch: Path, spread: 
             cluster.patch(JOBS, render.job_name(stage.kind, key, store.url), change)
     stage_player = Player(plan, store, spread)
     threading.Thread(target=stage_player.watch, daemon=True).start()
+    time.sleep(2.0)  # it watches before there is something to see: what falls between two watches is seen late
     port = free_ports(1)
     with open(scratch / "controller.log", "wb") as log:
         process = subprocess.Popen(
@@ -181,7 +182,7 @@ class Player:
             for job in cluster.list(JOBS, selector=OURS):
                 self._see(job)
             try:
-                for line in cluster.watch(JOBS, selector=OURS, seconds=30):
+                for line in cluster.watch(JOBS, selector=OURS, seconds=LIMIT_SECONDS):
                     self._see(json.loads(line)["object"])
             except ClusterError:
                 time.sleep(0.5)
