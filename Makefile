@@ -55,7 +55,7 @@ image:  ## build the images xtl:dev (stages) and xtl-cli:dev (control plane) wit
 	$(DOCKER) build --target cli -t xtl-cli:dev .
 
 bench: setup  ## measure what the project claims about speed
-	@for script in bench/*.py; do $(BIN)/python $$script || exit 1; done
+	@for script in bench/[a-z]*.py; do $(BIN)/python -m bench.$$(basename $$script .py) || exit 1; done
 
 clean:  ## remove what setup, demo and tests made
 	rm -rf $(VENV) $(DEMO) *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,6 +1,6 @@
 """Planning 10,000 stages, beside the least that any planner must do: the canonical JSON and sha256 of their specs.
 
-python bench/plan.py
+python -m bench.plan
 """
 
 from __future__ import annotations

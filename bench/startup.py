@@ -1,6 +1,6 @@
 """`xtl --help` beside an empty Python, alternating; the median of nine runs each.
 
-python bench/startup.py
+python -m bench.startup
 """
 
 from __future__ import annotations

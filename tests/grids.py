@@ -42,7 +42,7 @@ def inventory(of: Grid, *, edition: str = "1") -> Inventory:
         for language in TASKS[task].languages:
             splits = ("test", "dev")
             if TASKS[task].group == "retrieval":
-                splits = (f"test.{language}", "test.en")
+                splits = tuple(f"{split}.{side}" for split in ("test", "dev") for side in (language, "en", "gold"))
             if not part:
                 listings |= {(language, split): 100 for split in splits}
         listings[(part or "en", "train")] = 1000
