@@ -34,7 +34,8 @@ def finish(cluster: Cluster, plan: Plan, store: Store, key: str, kind: str) -> N
     """The stage's Job ends, Complete or Failed, as its status says."""
     wanted = name(plan, store, key)
     nowhere = {"spec": {"nodeSelector": {"xtl.dev/test": "nowhere"}}}  # its pod would run the stage
-    cluster.patch(JOBS, wanted, {"spec": {"suspend": False, "template": nowhere}})
+    if get(cluster, wanted)["spec"].get("suspend"):
+        cluster.patch(JOBS, wanted, {"spec": {"suspend": False, "template": nowhere}})
     wait(lambda: get(cluster, wanted)["status"].get("startTime"), f"{wanted} to be started")
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     first = {"Complete": "SuccessCriteriaMet", "Failed": "FailureTarget"}[kind]
