@@ -31,10 +31,13 @@ def on_terminal(study: Study, columns: int, **env: str) -> tuple[int, str]:
     """`xtl run` with a pseudo-terminal for all three streams: its exit status, and all that it wrote."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    environment = {**study.environment(env), "TERM": "xterm-256color"}
+    for name in ("COLUMNS", "LINES"):  # a test runner may set them, and they would hide the terminal's own size
+        environment.pop(name, None)
     process = subprocess.Popen(
         [sys.executable, "-m", "xtl.cli.app", "run", "grid.yaml", "--store", "store", "--parallel", "2"],
         cwd=study.folder,
-        env={**study.environment(env), "TERM": "xterm-256color"},
+        env=environment,
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
