@@ -37,11 +37,14 @@ REQUIRED = {
 
 @dataclass(frozen=True, kw_only=True)
 class Contrast:
-    """A comparison named before anything runs. arm and against are spellings of the grid's arms."""
+    """A comparison named before anything runs. arm and against are spellings of the grid's arms; tasks and languages
+    are those compared, empty for all that the targets have."""
 
     name: str
     arm: str
     against: str
+    tasks: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,14 +119,15 @@ def _read(sheet: Sheet, folder: Path, problems: Problems) -> dict[str, Any]:
     _unique("model", sheet.model or [], problems)
     _unlike_models(sheet.model or [], problems)
     _unique("seeds", sheet.seeds or [], problems)
+    targets = read_targets(sheet.targets, sheet.setting, problems) if sheet.targets is not None else ()
     return {
         "name": sheet.name,
         "models": tuple(_model(at, text, folder, problems) for at, text in enumerate(sheet.model or [])),
         "model_names": tuple(sheet.model or []),
         "seeds": tuple(sheet.seeds or []),
         "arms": arms,
-        "targets": read_targets(sheet.targets, sheet.setting, problems) if sheet.targets is not None else (),
-        "contrasts": _contrasts(sheet.contrasts, spellings(items), problems),
+        "targets": targets,
+        "contrasts": _contrasts(sheet.contrasts, spellings(items), targets, problems),
         "train": read_train(sheet.train, arms, spellings(items), problems),
         "precision": sheet.precision,
         "checkpoints": tuple(dict.fromkeys(("last", *sheet.checkpoints))),
@@ -178,7 +182,9 @@ def _model(index: int, text: str, folder: Path, problems: Problems) -> str:
     return text
 
 
-def _contrasts(items: Sequence[Any], arms: Sequence[str], problems: Problems) -> tuple[Contrast, ...]:
+def _contrasts(
+    items: Sequence[Any], arms: Sequence[str], targets: Sequence[Target], problems: Problems
+) -> tuple[Contrast, ...]:
     found: list[Contrast] = []
     examples = dict.fromkeys(("name", "arm", "against"), "{name: german, arm: xnli@de, against: mnli}")
     for index, raw in enumerate(items):
@@ -195,5 +201,29 @@ def _contrasts(items: Sequence[Any], arms: Sequence[str], problems: Problems) ->
             problems.at((*loc, "against"), f"{show(sheet.arm)} is compared with itself")
         if sheet.name and any(sheet.name == other.name for other in found):
             problems.at((*loc, "name"), f"the contrast {sheet.name!r} is given twice")
-        found.append(Contrast(name=sheet.name or "", arm=sheet.arm or "", against=sheet.against or ""))
+        tasks = _among(sheet.tasks, [target.task for target in targets], "tasks", (*loc, "tasks"), problems)
+        compared = [target for target in targets if not tasks or target.task in tasks]
+        scored = [language for target in compared for language in target.languages]
+        languages = _among(sheet.languages, scored, "languages", (*loc, "languages"), problems)
+        found.append(
+            Contrast(
+                name=sheet.name or "", arm=sheet.arm or "", against=sheet.against or "",
+                tasks=tasks, languages=languages,
+            )
+        )  # fmt: skip
     return tuple(found)
+
+
+def _among(
+    given: Sequence[str] | None, valid: Sequence[str], what: str, loc: Loc, problems: Problems
+) -> tuple[str, ...]:
+    """What is given, in the order of what there is; () for all of it."""
+    valid = list(dict.fromkeys(valid))
+    for index, one in enumerate(given or ()):
+        if valid and one not in valid:  # without any, the targets are at fault and have been told so
+            problems.at(
+                (*loc, index), f"{show(one)} is none of what the contrast compares{choose(one, valid, among=what)}"
+            )
+        elif one in (given or ())[:index]:
+            problems.at((*loc, index), f"{show(one)} is given twice")
+    return tuple(one for one in valid if one in (given or ()))

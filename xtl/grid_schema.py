@@ -96,6 +96,8 @@ class ContrastSheet(Mapping):
     name: Name | None = None
     arm: str | None = None
     against: str | None = None
+    tasks: Annotated[list[str], Field(min_length=1)] | None = None
+    languages: Annotated[list[str], Field(min_length=1)] | None = None
 
 
 class TrainSheet(Mapping):

@@ -218,10 +218,18 @@ class _Planner:
             "grid": self.grid.name,
             "setting": self.grid.setting,
             "contrasts": [asdict(contrast) for contrast in self.grid.contrasts],
+            "arms": [self._arm(arm) for arm in self.grid.arms],
             "rows": [{"model": r.model, "arm": r.arm, "seed": r.seed, "task": r.task} for r in rows],
             "parents": {"rows": [r.key for r in rows]},
         }
         return self._add(spec, "reduce", {}, where={"grid": self.grid.name})
+
+    def _arm(self, arm: Arm) -> dict[str, Any]:
+        """What a report tells of an arm: its tasks as `TASK` or `TASK@LANG+LANG`, and all languages it trains in."""
+        languages = {part.task: languages_of(part, self.inventory) for part in arm.parts}
+        tasks = [f"{task}@{'+'.join(found)}" for task, found in languages.items()]
+        every = dict.fromkeys(language for found in languages.values() for language in found)
+        return {"name": arm.spelling, "tasks": tasks, "languages": list(every)}
 
 
 def _parameters(inventory: Inventory, name: str) -> float:

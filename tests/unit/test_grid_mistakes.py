@@ -105,7 +105,22 @@ ONE_MISTAKE = [
         "6: 'mnli' names no intermediate of this grid; intermediates: none",
     ),
     ("", "contrasts: [{name: c, arm: none, against: none}]", "6: 'none' is compared with itself"),
-    ("", "contrasts: [german]", "6: contrasts: 'german' is not a mapping; keys: name arm against"),
+    (
+        "[none]",
+        "[none, mnli]\ncontrasts: [{name: c, arm: mnli, against: none, tasks: [xnly]}]",
+        "5: 'xnly' is none of what the contrast compares, did you mean 'xnli'; tasks: xnli",
+    ),
+    (
+        "[none]",
+        "[none, mnli]\ncontrasts: [{name: c, arm: mnli, against: none, languages: [fi]}]",
+        "5: 'fi' is none of what the contrast compares; languages: " + XNLI_LIST,
+    ),
+    (
+        "[none]",
+        "[none, mnli]\ncontrasts: [{name: c, arm: mnli, against: none, languages: [de, de]}]",
+        "5: 'de' is given twice",
+    ),
+    ("", "contrasts: [german]", "6: contrasts: 'german' is not a mapping; keys: name arm against tasks languages"),
     ("", "precision: fp16", "6: precision: 'fp16' is none of: bf16 fp32, did you mean 'bf16'"),
     ("", "checkpoints: [best]", "6: checkpoints: 'best' is none of: last english-dev target-dev"),
     ("", "threads: 0", "6: threads: 0 must be at least 1"),

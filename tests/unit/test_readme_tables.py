@@ -35,7 +35,7 @@ MAPPINGS: Mapping[str, type[BaseModel]] = {
 }
 #: What a mapping cannot do without (the whole file: xtl.grid.REQUIRED).
 NEEDED = {"intermediates.name", "intermediates.tasks", "targets.task"} | {
-    f"contrasts.{key}" for key in grid_schema.ContrastSheet.model_fields
+    f"contrasts.{key}" for key in ("name", "arm", "against")
 }
 
 
