@@ -175,9 +175,10 @@ def test_what_failed_is_left_to_retry(cluster: Cluster, study: MakeStudy, store:
     assert made.get(cluster, made.name(plan, store, target))["status"]["failed"] == 1
 
 
-def test_a_dry_run_writes_nothing_anywhere(cluster: Cluster, study: MakeStudy, store: Store) -> None:
+@pytest.mark.parametrize("option", ["--dry-run", "--dry-run=server"])
+def test_a_dry_run_writes_nothing_anywhere(cluster: Cluster, study: MakeStudy, store: Store, option: str) -> None:
     thin = study()
-    ended = thin.xtl("submit", "grid.yaml", "--dry-run", "-o", "json")
+    ended = thin.xtl("submit", "grid.yaml", option, "-o", "json")
     assert ended.status == 0, ended
     assert len(json.loads(ended.out)["created"]) == 4
     assert cluster.list(JOBS) == []

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from xtl.cli.common import DataPlace, GridFile, Output, OutputFormat, StoreUrl
 
@@ -23,6 +24,13 @@ Context = Annotated[str | None, typer.Option("--context", help="The kubeconfig's
 
 #: From so many Jobs on, a terminal sees a bar.
 MANY = 30
+
+
+class Command(TyperCommand):
+    """Takes `--dry-run=server` as `--dry-run`, for those who know it from kubectl: Typer has no optional values."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, ["--dry-run" if word == "--dry-run=server" else word for word in args])
 
 
 def submit(
@@ -43,7 +51,7 @@ def submit(
     """Submit a study to a cluster: one Job a stage. The same command again finds what is there and makes what is not.
 
     With --wait the exit status is 0 if all is done, 1 if something failed; Ctrl-C stops the waiting, not the Jobs.
-    --dry-run is Kubernetes' --dry-run=server; without a cluster, see `xtl plan` and `xtl render`.
+    --dry-run is --dry-run=server, as kubectl has it; without a cluster, see `xtl plan` and `xtl render`.
 
     Example: xtl submit my-study.yaml --store s3://bucket/prefix --dry-run
     """
