@@ -48,10 +48,11 @@ def align(task: str, runs: Runs, wanted: Sequence[Run]) -> Aligned:
     scores: dict[Run, dict[str, float]] = {}
     held = _joined_by_id(runs, wanted) if outcome_of(task) == "pairs" else runs
     for run in wanted:
-        if run not in held:
+        languages = held.get(run)
+        if languages is None:
             raise UserError(f"{task}: {_name(run)} has no items: run the study first, or drop the contrast")
         values[run], scores[run] = {}, {}
-        for language, items in held[run].items():
+        for language, items in languages.items():
             if not len(items):
                 raise UserError(f"{task} {language}: {_name(run)} has no items")
             weight, value = _figures(task, items)
@@ -86,7 +87,7 @@ def _figures(task: str, items: Items) -> tuple[Numbers, Numbers]:
 def _joined_by_id(runs: Runs, wanted: Sequence[Run]) -> Runs:
     """All ids that any run has, by language, in the order of the first run that has them; rows of zeros where a run
     lacks one. (A source sentence with a gold pair is in every run, so a run whose gold differs is still found out.)"""
-    held = {run: runs[run] for run in wanted if run in runs}
+    held = {run: languages for run in wanted if (languages := runs.get(run)) is not None}
     known: dict[str, dict[str, int]] = {}
     for languages in held.values():
         for language, items in languages.items():

@@ -94,7 +94,7 @@ class ItemNoise:
 
 
 def percentile_interval(middle: float, draws: Floats, *, level: float = LEVEL) -> ItemInterval:
-    """Of a difference and what it was in each resample, [resamples]. For a mean over tasks, `draws` is the mean of their
+    """Of a difference and what it was in each resample, [resamples]. For a mean over tasks, draws is the mean of their
     `means()`: tasks are drawn apart."""
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
     return ItemInterval(mean=middle, low=float(low), high=float(high), level=level)
