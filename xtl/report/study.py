@@ -64,10 +64,11 @@ class Study:
 def study(
     rows: Sequence[Mapping[str, Any]],
     scores: Iterable[Score],
-    degenerate: Sequence[str] = (),
+    degenerate: Sequence[Mapping[str, Any]] = (),
     setting: str = "zero-shot",
 ) -> Study:
-    """rows: the study's rows (model, arm, seed, task), done or not; scores: those of the headline rule are used."""
+    """rows: the study's rows (model, arm, seed, task), done or not; scores: those of the headline rule are used;
+    degenerate: as `gather` gives them."""
     found: dict[tuple[str, str, int], dict[str, dict[str, dict[str, float]]]] = defaultdict(dict)
     split: dict[tuple[str, str, str], str] = {}
     seen: dict[str, dict[str, None]] = defaultdict(dict)
@@ -91,7 +92,10 @@ def study(
         rows_done=done,
         rows=len(rows),
         setting=setting,
-        degenerate=tuple(degenerate),
+        degenerate=tuple(
+            f"{one['model']} {one['intermediate']} seed {one['seed']} {one['task']} ({' '.join(one['languages'])})"
+            for one in degenerate
+        ),
         seen=tuple(f"{where} in {' '.join(languages)}" for where, languages in seen.items()),
     )
 

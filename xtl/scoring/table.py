@@ -1,9 +1,10 @@
 """The scores table: manifests of target stages in long form, one figure a row.
 
-Columns: model, intermediate, seed, task, language, metric, checkpoint (the rule: last, english-dev, target-dev), value
-(percent), n (items), split (what it was scored on), zero_shot (whether the task itself was trained in other languages
-alone, by the intermediate too), stage (the key that made it). Everything that is printed or compared later is made from
-this table alone.
+Columns: model, intermediate, seed, task, language, metric, checkpoint (the rule: last, english-dev, target-dev; for
+retrieval at the fixed layer, and layer-dev or layer-oracle at the chosen one), value (percent), n (items), split (what
+it was scored on), zero_shot (whether the task itself was trained in other languages alone, by the intermediate too),
+stage (the key that made it). Beside it stands a table of retrieval's layers, the same columns up to `language`, then
+layer, value and the split that it was swept on.
 """
 
 from __future__ import annotations
@@ -15,19 +16,19 @@ from typing import Any
 
 COLUMNS = ("model", "intermediate", "seed", "task", "language", "metric", "checkpoint", "value", "n", "split",
            "zero_shot", "stage")  # fmt: skip
+SWEEP = ("model", "intermediate", "seed", "task", "language", "layer", "value", "split", "stage")
 Score = dict[str, Any]
 
 
 def scores_of(row: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[Score]:
     """One target stage's figures, for one row of the study (model, arm, seed, task)."""
     metrics = manifest["metrics"]
+    rules = dict(metrics["scores"])
+    if chosen := metrics.get("chosen_layer"):
+        rules[f"layer-{chosen['rule']}"] = chosen["scores"]
     return [
         {
-            "model": row["model"],
-            "intermediate": row["arm"],
-            "seed": row["seed"],
-            "task": row["task"],
-            "language": language,
+            **_of(row, language),
             "metric": metric,
             "checkpoint": rule,
             "value": value,
@@ -36,32 +37,54 @@ def scores_of(row: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[Score
             "zero_shot": language not in metrics.get("seen", ()),
             "stage": manifest["key"],
         }
-        for rule, languages in metrics["scores"].items()
+        for rule, languages in rules.items()
         for language, figures in languages.items()
         for metric, value in figures.items()
     ]
 
 
+def sweep_of(row: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[Score]:
+    """Retrieval's headline metric at each layer, 0 being the embeddings; BUCC's on dev, where the layer is chosen."""
+    metrics = manifest["metrics"]
+    split = "dev" if row["task"] == "bucc2018" else metrics["split"]
+    return [
+        {**_of(row, language), "layer": layer, "value": value, "split": split, "stage": manifest["key"]}
+        for language, figures in metrics.get("sweep", {}).items()
+        for layer, value in enumerate(figures)
+    ]
+
+
+def _of(row: Mapping[str, Any], language: str) -> Score:
+    return {
+        "model": row["model"],
+        "intermediate": row["arm"],
+        "seed": row["seed"],
+        "task": row["task"],
+        "language": language,
+    }
+
+
 def gather(
     rows: Iterable[Mapping[str, Any]], manifests: Mapping[str, Mapping[str, Any] | None]
-) -> tuple[list[Score], list[str]]:
+) -> tuple[list[Score], list[Score]]:
     """The table of every row (model, arm, seed, task, key) whose manifest is there, and the degenerate runs among
-    them, a phrase each."""
+    them (model, intermediate, seed, task, and the languages in which one class is predicted for everything)."""
     scores: list[Score] = []
-    degenerate: list[str] = []
+    degenerate: list[Score] = []
     for row in rows:
         manifest = manifests.get(row["key"])
         if manifest is not None:
             scores += scores_of(row, manifest)
             if stuck := manifest["metrics"]["degenerate"]:
-                degenerate.append(f"{row['model']} {row['arm']} seed {row['seed']} {row['task']} ({' '.join(stuck)})")
+                own = {"model": row["model"], "intermediate": row["arm"], "seed": row["seed"], "task": row["task"]}
+                degenerate.append({**own, "languages": list(stuck)})
     return scores, degenerate
 
 
-def to_csv(scores: Iterable[Score]) -> bytes:
+def to_csv(scores: Iterable[Score], columns: Sequence[str] = COLUMNS) -> bytes:
     """RFC 4180 in UTF-8; a value is written so that it reads back as the very same float."""
     out = io.StringIO()
-    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(out, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows({**score, "value": repr(float(score["value"]))} for score in scores)
     return out.getvalue().encode()

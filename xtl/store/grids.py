@@ -28,7 +28,7 @@ def register(store: Store, grid: Grid, plan: Plan, *, replace: bool) -> None:
         before = known["grid"].splitlines()
         now = grid.text.splitlines()
         changed = list(difflib.unified_diff(before, now, "in the store", "now", lineterm="", n=0))
-        what = "\n".join(changed) or "(the file is the same: its data or models changed)"
+        what = "\n".join(changed) or "(the file is the same: its data or models changed, or xtl did)"
         raise UserError(
             f"{store.url} already holds another grid named {grid.name!r}:\n{what}\nGive this one another name, or use "
             "--replace (results that both share are kept either way)"
