@@ -104,13 +104,14 @@ def test_what_is_partial_or_on_dev_or_missing_says_so() -> None:
         ("none", 1, "xnli"): manifest("xnli", 40.0, ("en", "de")),
         ("none", 1, "xquad"): manifest("xquad", 40.0, split="dev"),
     }
-    found = study(ROWS, table(values), ["tiny none seed 1 xnli: de"])
+    stuck = {"model": "tiny", "intermediate": "none", "seed": 1, "task": "xnli", "languages": ["de"]}
+    found = study(ROWS, table(values), [stuck])
     line = found.lines[0]
     assert cell_text(line.cells["xnli"]) == "40.0*"
     assert cell_text(line.cells["xquad"]) == "40.0†"
     assert cell_text(found.lines[1].cells.get("xnli")) == "-"
     said = " ".join(notes(found))
-    for words in ("2 of 8 results", "xnli 2 of 15", "scored on dev", "xquad", "No overall", "2 seeds", "Degenerate"):
+    for words in ("2 of 8 results", "xnli 2 of 15", "scored on dev", "xquad", "No overall", "2 seeds", "seed 1 xnli (de)"):
         assert words in said
     assert "| none | 40.0* | 40.0† | - |" in markdown(found)
 
