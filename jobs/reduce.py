@@ -1,5 +1,6 @@
-"""The reduce stage: gathers a grid's target manifests into one scores table, the study's table and a submission folder
-an arm. Runs over what there is: at full coverage it commits; short of it, it writes to `grids/<name>/` alone.
+"""The reduce stage: gathers a grid's target manifests into one scores table, the study's table, its report and a
+submission folder an arm. Runs over what there is: at full coverage it commits; short of it, it writes to
+`grids/<name>/` alone. The report goes there in any case: it tells how long stages took, and is never twice alike.
 """
 
 from __future__ import annotations
@@ -9,29 +10,36 @@ from typing import Any
 
 from jobs.context import Context, log
 from xtl.arms import label
-from xtl.report.study import markdown, study
-from xtl.scoring.table import gather, to_csv, to_parquet
+from xtl.report.build import rows_of, tables
+from xtl.report.evidence import collect, make
+from xtl.report.study import markdown
+from xtl.report.write import to_store
+from xtl.scoring.table import SWEEP, to_csv, to_parquet
 from xtl.store import commit, layout
 
 
 def run(context: Context) -> dict[str, Any] | None:
     """The manifest's body, or None where rows are missing."""
     spec = context.spec
-    rows = [{**row, "key": key} for row, key in zip(spec["rows"], spec["parents"]["rows"], strict=True)]
-    manifests = {key: commit.read_manifest(context.store, key) for key in dict.fromkeys(row["key"] for row in rows)}
-    scores, degenerate = gather(rows, manifests)
-    for row in rows:
-        if (manifest := manifests[row["key"]]) is not None:
-            _submission(context, row, manifest)
-    (context.out / "scores.csv").write_bytes(to_csv(scores))
-    to_parquet(scores, context.out / "scores.parquet")
-    found = study(rows, scores, degenerate, spec["setting"])
-    (context.out / "scores.md").write_text(markdown(found), encoding="utf-8")
-    log.info("%d of %d rows are there", found.rows_done, found.rows)
+    with context.phase("gathering"):
+        manifests = collect(context.store, spec)
+        rows, found = rows_of(spec), tables(spec, manifests)
+        for row in rows:
+            if (manifest := manifests[row["key"]]) is not None:
+                _submission(context, row, manifest)
+    with context.phase("comparing"):
+        report = make(context.store, spec, context.key, manifests)
+    (context.out / "scores.csv").write_bytes(to_csv(found.scores))
+    to_parquet(found.scores, context.out / "scores.parquet")
+    if found.sweep:
+        (context.out / "layers.csv").write_bytes(to_csv(found.sweep, SWEEP))
+    (context.out / "scores.md").write_text(markdown(report.table), encoding="utf-8")
+    log.info("%d of %d rows are there", report.table.rows_done, report.table.rows)
     commit.upload_folder(context.store, context.out, layout.grid_prefix(spec["grid"]))
-    if found.rows_done < found.rows:
+    to_store(report, context.store)
+    if report.missing:
         return None
-    return {"metrics": {"rows": found.rows, "degenerate": degenerate}}
+    return {"metrics": {"rows": report.table.rows, "degenerate": found.degenerate}}
 
 
 def _submission(context: Context, row: Mapping[str, Any], manifest: Mapping[str, Any]) -> None:

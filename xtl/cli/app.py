@@ -12,7 +12,23 @@ import sys
 import typer
 
 from xtl import __version__
-from xtl.cli import cancel, controller, data, doctor, gc, init, logs, plan, render, retry, run, score, status, submit
+from xtl.cli import (
+    cancel,
+    controller,
+    data,
+    doctor,
+    gc,
+    init,
+    logs,
+    plan,
+    render,
+    report,
+    retry,
+    run,
+    score,
+    status,
+    submit,
+)
 from xtl.cli.common import plain
 from xtl.errors import UserError, XtlError
 
@@ -51,6 +67,7 @@ app.command("status")(status.status)
 app.command("logs")(logs.logs)
 app.command("cancel")(cancel.cancel)
 app.command("retry")(retry.retry)
+app.command("report")(report.report)
 app.command("score")(score.score)
 app.command("doctor")(doctor.doctor)
 app.command("gc")(gc.gc)

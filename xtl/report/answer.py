@@ -7,22 +7,12 @@ interval over seeds leaves zero out; otherwise the sentence says what was seen a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from xtl.report.contrasts import ContrastResult, Figure, Interval
+from xtl.report.model import Answer
 from xtl.scoring.seeds import ENOUGH
 
 LEVEL = 0.05
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """first: the first contrast in a sentence or two; sentences: every contrast, the first included; cautions: what
-    keeps the figures from being more than they are."""
-
-    first: str
-    sentences: tuple[str, ...]
-    cautions: tuple[str, ...]
 
 
 def answer(results: Sequence[ContrastResult], setting: str = "zero-shot") -> Answer:

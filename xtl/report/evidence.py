@@ -36,9 +36,9 @@ def _keys(parents: Any) -> Iterator[str]:
             yield from _keys(one)
 
 
-def report(store: Store, spec: Mapping[str, Any], key: str) -> Report:
-    """The whole report, intervals over test items included. Raises UserError, StoreError."""
-    manifests = collect(store, spec)
+def make(store: Store, spec: Mapping[str, Any], key: str, manifests: Mapping[str, Manifest | None]) -> Report:
+    """The whole report, intervals over test items included. spec, key: of the reduce stage; manifests: as `collect`
+    gives them. Raises UserError, StoreError."""
     return build(spec, key, manifests, noise=noise_of(store, spec, manifests))
 
 

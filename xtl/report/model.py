@@ -10,11 +10,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from xtl.report.answer import Answer
 from xtl.report.contrasts import ContrastResult
 from xtl.report.study import Study
 
 FORMAT = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """first: the first contrast in a sentence or two; sentences: every contrast, the first included; cautions: what
+    keeps the figures from being more than they are."""
+
+    first: str
+    sentences: tuple[str, ...]
+    cautions: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
