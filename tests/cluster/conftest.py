@@ -5,6 +5,9 @@ samples starts for the session and takes down; never the user's default.
     XTL_TEST_IMAGE        the image its nodes have (default xtl:dev)
     XTL_TEST_STORE        s3://bucket/prefix that its pods and this machine reach, with the AWS_* of this environment;
                           default: a server on this machine's loopback, which pods see that share its network
+    XTL_TEST_POD_ENDPOINT that store's address as pods see it, where theirs is another than this machine's
+
+After `make kind-up`, `eval "$(k8s/kind/run env)"` sets them for the cluster and the store that kind has.
 
 Every test has a namespace of its own that enforces Pod Security "restricted". All tests here carry the mark `cluster`.
 """
@@ -106,6 +109,8 @@ def store(request: pytest.FixtureRequest, cluster: Cluster) -> Store:
     else:
         server: S3Server = request.getfixturevalue("s3")
         url, env = server.fresh_url(), dict(server.env)
+    if inside := os.environ.get("XTL_TEST_POD_ENDPOINT"):
+        env["AWS_ENDPOINT_URL_S3"] = inside
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": SECRET}, "stringData": env}
     cluster.create(SECRETS, secret)
     cluster.requests.clear()
@@ -135,7 +140,7 @@ def cluster_block(values: dict[str, Any], store_url: str) -> str:
 
     block = {
         "image": os.environ.get("XTL_TEST_IMAGE", "xtl:dev"),
-        "cpu": 1,
+        "cpu": "250m",  # a laptop's node has little over one to spare
         "memory": "2Gi",
         "gpu": {"simulated": True},
         "store": {"secret": SECRET},
