@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from xtl.scoring.counts import mean
@@ -20,13 +20,20 @@ from xtl.scoring.xtreme import TaskScore, summarise, targets
 @dataclass(frozen=True, kw_only=True)
 class Cell:
     """One arm on one task. values: the task's score by seed; english: the same in English alone, where it is scored.
-    languages of expected; split: what it is scored on."""
+    languages of expected; split: what it is scored on. metrics: each metric's mean over languages and seeds. own: the
+    languages other than English that are not zero-shot, and without_own: the score by seed without them. chosen:
+    retrieval's score by seed at the layer chosen by `rule`, dev or oracle."""
 
     values: Mapping[int, float]
     english: Mapping[int, float]
     languages: int
     expected: int
     split: str
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    own: tuple[str, ...] = ()
+    without_own: Mapping[int, float] = field(default_factory=dict)
+    chosen: Mapping[int, float] = field(default_factory=dict)
+    rule: str = ""
 
     @property
     def value(self) -> float:
@@ -39,12 +46,14 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One arm of one model. overall: the mean over all nine tasks (and the seeds), None unless all nine are whole."""
+    """One arm of one model. overall: the mean over all nine tasks (and the seeds), None unless all nine are whole;
+    groups: those of XTREME that are whole, each the mean of its tasks."""
 
     model: str
     arm: str
     cells: Mapping[str, Cell]
     overall: float | None
+    groups: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,22 +78,14 @@ def study(
 ) -> Study:
     """rows: the study's rows (model, arm, seed, task), done or not; scores: those of the headline rule are used;
     degenerate: as `gather` gives them."""
-    found: dict[tuple[str, str, int], dict[str, dict[str, dict[str, float]]]] = defaultdict(dict)
-    split: dict[tuple[str, str, str], str] = {}
-    seen: dict[str, dict[str, None]] = defaultdict(dict)
+    found = _Found()
     for score in scores:
-        if score["checkpoint"] == "last":
-            model, arm, task = score["model"], score["intermediate"], score["task"]
-            languages = found[model, arm, score["seed"]].setdefault(task, {})
-            languages.setdefault(score["language"], {})[score["metric"]] = score["value"]
-            split[model, arm, task] = score["split"]
-            if not score["zero_shot"] and score["language"] != "en":
-                seen[f"{task} after {arm}"][score["language"]] = None
+        found.add(score)
     tasks = tuple(task for task in targets() if any(row["task"] == task for row in rows))
     arms = dict.fromkeys((row["model"], row["arm"]) for row in rows)
     seeds = tuple(dict.fromkeys(row["seed"] for row in rows))
-    lines = tuple(_line(model, arm, tasks, seeds, found, split) for model, arm in arms)
-    done = sum(1 for row in rows if row["task"] in found.get((row["model"], row["arm"], row["seed"]), {}))
+    lines = tuple(_line(model, arm, tasks, seeds, found) for model, arm in arms)
+    done = sum(1 for row in rows if row["task"] in found.last.get((row["model"], row["arm"], row["seed"]), {}))
     return Study(
         tasks=tasks,
         lines=lines,
@@ -96,36 +97,84 @@ def study(
             f"{one['model']} {one['intermediate']} seed {one['seed']} {one['task']} ({' '.join(one['languages'])})"
             for one in degenerate
         ),
-        seen=tuple(f"{where} in {' '.join(languages)}" for where, languages in seen.items()),
+        seen=tuple(dict.fromkeys(
+            f"{task} after {line.arm} in {' '.join(cell.own)}"
+            for line in lines for task, cell in line.cells.items() if cell.own
+        )),
+    )  # fmt: skip
+
+
+#: Checkpoint rules of the scores table that tell retrieval at a chosen layer, and how it was chosen.
+_LAYER_RULES = {"layer-dev": "dev", "layer-oracle": "oracle"}
+_Scores = dict[tuple[str, str, int], dict[str, dict[str, dict[str, float]]]]  # run -> task -> language -> metric
+
+
+@dataclass(kw_only=True)
+class _Found:
+    """The scores table by run (model, arm, seed): at the headline rule, and at the chosen layer."""
+
+    last: _Scores = field(default_factory=lambda: defaultdict(dict))
+    chosen: _Scores = field(default_factory=lambda: defaultdict(dict))
+    rules: dict[str, str] = field(default_factory=dict)  # by task
+    split: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    own: dict[tuple[str, str, str], dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
+
+    def add(self, score: Score) -> None:
+        model, arm, task, language = score["model"], score["intermediate"], score["task"], score["language"]
+        rule = score["checkpoint"]
+        if rule != "last" and rule not in _LAYER_RULES:
+            return
+        table = self.last if rule == "last" else self.chosen
+        languages = table[model, arm, score["seed"]].setdefault(task, {})
+        languages.setdefault(language, {})[score["metric"]] = score["value"]
+        if rule != "last":
+            self.rules[task] = _LAYER_RULES[rule]
+            return
+        self.split[model, arm, task] = score["split"]
+        if not score["zero_shot"] and language != "en":
+            self.own[model, arm, task][language] = None
+
+
+def _line(model: str, arm: str, tasks: Sequence[str], seeds: Sequence[int], found: _Found) -> Line:
+    summaries = {seed: summarise(found.last[model, arm, seed]) for seed in seeds if (model, arm, seed) in found.last}
+    cells = {}
+    for task in tasks:
+        by_seed = {seed: one.tasks[task] for seed, one in summaries.items() if task in one.tasks}
+        if by_seed:
+            cells[task] = _cell(model, arm, task, by_seed, found)
+    complete = len(summaries) == len(seeds) and all(cell.split == "test" for cell in cells.values())
+    groups = {
+        group: mean(value for one in summaries.values() if (value := one.groups[group]) is not None)
+        for group in (next(iter(summaries.values())).groups if summaries and complete else ())
+        if all(one.groups[group] is not None for one in summaries.values())
+    }
+    whole = [one.overall for one in summaries.values() if one.overall is not None]
+    overall = mean(whole) if complete and len(whole) == len(seeds) else None
+    return Line(model=model, arm=arm, cells=cells, overall=overall, groups=groups)
+
+
+def _cell(model: str, arm: str, task: str, by_seed: Mapping[int, TaskScore], found: _Found) -> Cell:
+    one = next(iter(by_seed.values()))
+    own = tuple(language for language in one.expected if language in found.own.get((model, arm, task), {}))
+    left = {seed: _without(score, own) for seed, score in by_seed.items()} if own else {}
+    runs = {seed: found.chosen.get((model, arm, seed), {}).get(task) for seed in by_seed}
+    chosen = {seed: summarise({task: languages}).tasks[task].score for seed, languages in runs.items() if languages}
+    return Cell(
+        values={seed: score.score for seed, score in by_seed.items()},
+        english={seed: headline(x.languages["en"]) for seed, x in by_seed.items() if "en" in x.languages},
+        languages=min(len(score.languages) for score in by_seed.values()),
+        expected=len(one.expected),
+        split=found.split[model, arm, task],
+        metrics={name: mean(score.metrics[name] for score in by_seed.values()) for name in one.metrics},
+        own=own,
+        without_own={seed: score.score for seed, score in left.items() if score.languages},
+        chosen=chosen,
+        rule=found.rules.get(task, "") if chosen else "",
     )
 
 
-def _line(
-    model: str,
-    arm: str,
-    tasks: Sequence[str],
-    seeds: Sequence[int],
-    found: Mapping[tuple[str, str, int], Any],
-    split: Mapping[tuple[str, str, str], str],
-) -> Line:
-    summaries = {seed: summarise(found[model, arm, seed]) for seed in seeds if (model, arm, seed) in found}
-    cells = {}
-    for task in tasks:
-        by_seed: dict[int, TaskScore] = {s: x.tasks[task] for s, x in summaries.items() if task in x.tasks}
-        if by_seed:
-            cells[task] = Cell(
-                values={seed: score.score for seed, score in by_seed.items()},
-                english={s: headline(x.languages["en"]) for s, x in by_seed.items() if "en" in x.languages},
-                languages=min(len(score.languages) for score in by_seed.values()),
-                expected=len(next(iter(by_seed.values())).expected),
-                split=split[model, arm, task],
-            )
-    whole = [x.overall for x in summaries.values()]
-    on_test = all(cell.split == "test" for cell in cells.values())
-    overall = None
-    if whole and len(whole) == len(seeds) and on_test and all(value is not None for value in whole):
-        overall = sum(value for value in whole if value is not None) / len(whole)
-    return Line(model=model, arm=arm, cells=cells, overall=overall)
+def _without(score: TaskScore, own: Sequence[str]) -> TaskScore:
+    return replace(score, languages={x: figures for x, figures in score.languages.items() if x not in own})
 
 
 def notes(study: Study) -> list[str]:
@@ -136,7 +185,8 @@ def notes(study: Study) -> list[str]:
     if study.rows_done < study.rows:
         found.append(f"Incomplete: {study.rows_done} of {study.rows} results are there.")
     cells = {task: [line.cells[task] for line in study.lines if task in line.cells] for task in study.tasks}
-    partial = [f"{t} {c[0].languages} of {c[0].expected}" for t, c in cells.items() if c and c[0].partial]
+    least = {task: min(some, key=lambda cell: cell.languages) for task, some in cells.items() if some}
+    partial = [f"{task} {cell.languages} of {cell.expected}" for task, cell in least.items() if cell.partial]
     if partial:
         found.append(f"* partial: languages scored: {', '.join(partial)}. Such a score is not XTREME's.")
     on_dev = [task for task, c in cells.items() if c and c[0].split == "dev"]
@@ -150,18 +200,31 @@ def notes(study: Study) -> list[str]:
             f"{count} seed{'s' if count > 1 else ''}: too few to claim a difference: below five no "
             "sign-flip test can reach 0.05."
         )
+    fewer = [
+        f"{task} after {line.arm} {len(cell.values)} of {count}"
+        for line in study.lines for task, cell in line.cells.items() if len(cell.values) < count
+    ]  # fmt: skip
+    if fewer:
+        found.append(f"Means over fewer seeds than the grid has: {', '.join(fewer)}.")
     if study.seen:
         found.append(f"Not zero-shot, for the task itself was trained in that language: {'; '.join(study.seen)}.")
+    apart = [
+        f"{task} after {line.arm} {mean(cell.without_own.values()):.1f}"
+        for line in study.lines for task, cell in line.cells.items() if cell.without_own
+    ]  # fmt: skip
+    if apart:
+        found.append(f"‡ with those languages; without them: {', '.join(dict.fromkeys(apart))}.")
     if study.degenerate:
         found.append(f"Degenerate, one class predicted for everything: {'; '.join(study.degenerate)}.")
     return found
 
 
 def cell_text(cell: Cell | None) -> str:
-    """The figure with its marks: `61.2*†`, or a dash where there is none."""
+    """The figure with its marks: `61.2*†‡`, or a dash where there is none."""
     if cell is None:
         return "-"
-    return f"{cell.value:.1f}{'*' if cell.partial else ''}{'†' if cell.split == 'dev' else ''}"
+    marks = f"{'*' if cell.partial else ''}{'†' if cell.split == 'dev' else ''}{'‡' if cell.own else ''}"
+    return f"{cell.value:.1f}{marks}"
 
 
 def head_and_rows(study: Study) -> tuple[list[str], list[list[str]], list[list[str]]]:
