@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from xtl import render
+from xtl.decide import gates
 from xtl.pod_states import Exit, at, ended, lost, over, pending
 from xtl.queues import Place, places
 from xtl.states import SILENT_SECONDS, StageState, State, broken_parent, minutes, open_parents
@@ -170,7 +171,7 @@ def _held(one: _Stage, found: Mapping[str, StageState], seen: Observed) -> tuple
         return "waiting", waits
     meta = job["metadata"]
     queue = meta.get("labels", {}).get(render.QUEUE)
-    if queue and render.GATE not in meta.get("annotations", {}):
+    if queue and render.GATED_BY not in gates(job):
         place = str(one.place or f"for quota of queue {queue}; Kueue has no Workload for it yet")
         return "queued", _joined(place, _past(one, seen))
     return "ready", "its parents are done; `xtl controller` or `xtl submit --wait` releases it"

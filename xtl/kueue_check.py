@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from xtl.cluster import Cluster, ClusterRefused, Object
 from xtl.errors import XtlError
 from xtl.grid import Grid
+from xtl.nodes import demand
 from xtl.store.check import Finding
 
 GROUP = "kueue.x-k8s.io"
@@ -37,7 +38,7 @@ def check_kueue(cluster: Cluster, grid: Grid) -> Iterator[Finding]:
         yield Finding(check="Kueue", state="wrong", detail=f"too old, it does not serve {VERSION}: upgrade it")
     else:
         yield _release(cluster)
-        yield _queue(cluster, queue)
+        yield _queue(cluster, grid)
 
 
 def _release(cluster: Cluster) -> Finding:
@@ -59,8 +60,9 @@ def _release(cluster: Cluster) -> Finding:
     return Finding(check="Kueue", state="warning", detail=detail)
 
 
-def _queue(cluster: Cluster, name: str | None) -> Finding:
+def _queue(cluster: Cluster, grid: Grid) -> Finding:
     """The grid's queue, or the one named `default`, which takes the Jobs that name none."""
+    name = grid.cluster.get("queue")
     try:
         found = cluster.get(QUEUES, name or "default")
         others = [] if found else [queue["metadata"]["name"] for queue in cluster.list(QUEUES)]
@@ -68,21 +70,38 @@ def _queue(cluster: Cluster, name: str | None) -> Finding:
         detail = f"cannot tell whether there is a LocalQueue {name or 'default'}: not ours to read"
         return Finding(check="queue", state="warning" if name else "ok", detail=detail)
     if found is not None:
-        return _active(found, name is None)
+        return _active(found, grid)
     if name is None:
         return Finding(check="queue", state="ok", detail="the grid asks for none, and no LocalQueue is named `default`")
     there = f"there are: {' '.join(sorted(others))}" if others else "there is none; an administrator makes them"
     return Finding(check="queue", state="wrong", detail=f"no LocalQueue {name} in {cluster.namespace}; {there}")
 
 
-def _active(queue: Object, by_itself: bool) -> Finding:
-    name = queue["metadata"]["name"]
-    conditions = (queue.get("status") or {}).get("conditions") or []
+def _active(queue: Object, grid: Grid) -> Finding:
+    name, status = queue["metadata"]["name"], queue.get("status") or {}
+    conditions = status.get("conditions") or []
     active = next((condition for condition in conditions if condition["type"] == "Active"), None)
     if active is None or active["status"] != "True":
         said = f"{active.get('reason')}: {active.get('message')}" if active else "it has no status: is Kueue running?"
         detail = f"{name} takes no workloads ({said}): ask whoever runs Kueue for its ClusterQueue"
         return Finding(check="queue", state="wrong", detail=detail)
-    pending = (queue.get("status") or {}).get("pendingWorkloads", 0)
-    detail = f"{name} is active, {pending} workloads wait" + ("; Jobs get it by themselves" if by_itself else "")
-    return Finding(check="queue", state="ok", detail=detail)
+    if lacking := _uncovered(status, grid):
+        detail = (
+            f"{name} has no quota for {' '.join(lacking)}, which stages ask for, so they would wait for ever, unless "
+            "Kueue is told to leave it out of account: ask whoever runs Kueue to cover it in the ClusterQueue"
+        )
+        return Finding(check="queue", state="warning", detail=detail)
+    pending = status.get("pendingWorkloads", 0)
+    by_itself = "" if "queue" in grid.cluster else "; Jobs get it by themselves"
+    return Finding(check="queue", state="ok", detail=f"{name} is active, {pending} workloads wait{by_itself}")
+
+
+def _uncovered(status: Object, grid: Grid) -> list[str]:
+    """What a GPU stage asks for and no flavour of the queue has; nothing where the queue does not tell. Its status
+    names every resource that its ClusterQueue covers, used or not, and may be read where the ClusterQueue may not."""
+    from xtl.cluster_check import example
+
+    flavors = status.get("flavorsReservation") or []
+    covered = {resource["name"] for flavor in flavors for resource in flavor.get("resources") or []}
+    wanted = demand(example(grid, "target")["spec"]["template"]["spec"])
+    return sorted(wanted.keys() - covered) if covered else []

@@ -1,7 +1,7 @@
 """Where a Job stands in its Kueue queue, and what Kueue itself says: from the Workloads of a namespace. Pure.
 
-The order is Kueue's: priority, then age. It is an estimate of what comes next, not a promise: Kueue may take a smaller
-workload first, and other namespaces share the quota.
+The order is Kueue's: priority, then age, then uid; a Workload whose Job is gated has no place in it. It is an estimate
+of what comes next, not a promise: Kueue may take a smaller workload first, and other namespaces share the quota.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from xtl import render
 
 Object = dict[str, Any]
 
@@ -38,7 +40,7 @@ def places(workloads: Sequence[Object]) -> dict[str, Place]:
             waiting.setdefault(_queue(workload), []).append(workload)
     position: dict[str, int] = {}
     for line in waiting.values():
-        line.sort(key=lambda x: (-int(x["spec"].get("priority") or 0), x["metadata"]["creationTimestamp"]))
+        line.sort(key=_order)
         position |= {str(x["metadata"]["uid"]): number for number, x in enumerate(line, 1)}
     found: dict[str, Place] = {}
     for workload in workloads:
@@ -59,10 +61,16 @@ def _queue(workload: Object) -> str:
     return str(workload["spec"].get("queueName", ""))
 
 
+def _order(workload: Object) -> tuple[int, str, str]:
+    meta = workload["metadata"]
+    return -int(workload["spec"].get("priority") or 0), meta["creationTimestamp"], str(meta["uid"])
+
+
 def _waits(workload: Object) -> bool:
+    gated = (workload["metadata"].get("annotations") or {}).get(render.GATE)  # a copy of its Job's
     reserved = _condition(workload, "QuotaReserved").get("status") == "True"
     over = _condition(workload, "Finished").get("status") == "True"
-    return not reserved and not over and workload["spec"].get("active", True)
+    return not gated and not reserved and not over and workload["spec"].get("active", True)
 
 
 def _message(workload: Object) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from xtl import render
 from xtl.cluster import Cluster, ClusterError, ClusterRefused
 from xtl.controller import SKIPPED, Controller, list_jobs
+from xtl.decide import held, queued
 from xtl.errors import StoreError, StoreRefused
 from xtl.lease import alive
 from xtl.plan import Plan
@@ -25,7 +26,7 @@ LOOK_SECONDS = 2.0
 #: A retry makes a Job anew: it may be missing for a while before that means that someone has removed it.
 MISSING_SECONDS = 30.0
 
-State = Literal["waiting", "released", "done", "failed", "skipped", "partial", "missing"]
+State = Literal["waiting", "queued", "released", "done", "failed", "skipped", "partial", "missing"]
 ENDED = ("done", "failed", "skipped", "partial", "missing")
 
 Job = dict[str, Any]
@@ -71,7 +72,8 @@ class Waiting:
         for key, stage in self.plan.stages.items():
             job = by_name.get(render.job_name(stage.kind, key, self.store.url))
             state = "done" if key in done else self._state(key, job, key in failed)
-            state = "released" if state == "waiting" and key in released else state
+            if state == "waiting" and key in released:
+                state = "queued" if job and queued(job) else "released"
             if state != self.states[key]:
                 self._changed(key, state, job)
 
@@ -85,7 +87,9 @@ class Waiting:
             return "partial" if key == self.plan.reduce else "failed" if noted else self.states[key]
         if SKIPPED in (job["metadata"].get("annotations") or {}):
             return "skipped"
-        return "waiting" if job["spec"].get("suspend") else "released"
+        if not job["spec"].get("suspend"):
+            return "released"
+        return "queued" if queued(job) and not held(job) else "waiting"
 
     def _missing(self, key: str) -> State:
         since = self._missing_since.setdefault(key, time.monotonic())
@@ -100,6 +104,8 @@ class Waiting:
     def _reason(self, key: str, state: State, job: Job | None) -> str:
         if state == "skipped" and job:
             return str(job["metadata"]["annotations"][SKIPPED])
+        if state == "queued" and job:
+            return f"for quota of queue {job['metadata']['labels'][render.QUEUE]}"
         if state == "partial":
             return "a report over what there is"
         if state == "missing":

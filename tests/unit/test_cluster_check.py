@@ -69,9 +69,13 @@ def manager(image: str) -> dict[str, Any]:
     return {f"{kueue_check.MANAGER}/kueue-controller-manager": {"spec": spec}}
 
 
-def queue(name: str, active: str | None = "True", message: str = "Can submit new workloads") -> dict[str, Any]:
+def queue(
+    name: str, active: str | None = "True", message: str = "Can submit new workloads", covers: str = ""
+) -> dict[str, Any]:
     conditions = [{"type": "Active", "status": active, "reason": "Ready", "message": message}] if active else []
-    status = {"conditions": conditions, "pendingWorkloads": 3}
+    resources = [{"name": resource, "total": "0"} for resource in covers.split()]
+    status: dict[str, Any] = {"conditions": conditions, "pendingWorkloads": 3}
+    status["flavorsReservation"] = [{"name": "a10", "resources": resources}]
     return {f"{kueue_check.QUEUES}/{name}": {"metadata": {"name": name}, "status": status}}
 
 
@@ -92,6 +96,8 @@ def asking(folder: Path, queue: str | None) -> Grid:
         (GROUP | queue("default"), None, "ok ok", "Jobs get it by themselves"),
         (GROUP | queue("team-a", "False", "no ClusterQueue"), "team-a", "ok wrong", "Ready: no ClusterQueue"),
         (GROUP | queue("team-a", None), "team-a", "ok wrong", "is Kueue running?"),
+        (GROUP | queue("a", covers="cpu memory nvidia.com/gpu"), "a", "ok ok", "a is active"),
+        (GROUP | queue("a", covers="nvidia.com/gpu"), "a", "ok warning", "a has no quota for cpu memory, which stages"),
         (GROUP | manager("registry.k8s.io/kueue/kueue:v0.19.1") | queue("a"), "a", "ok ok", "release v0.19.1"),
         (GROUP | manager("registry.k8s.io/kueue/kueue:v0.18.0") | queue("a"), "a", "warning ok", "AdmissionGatedBy"),
         (GROUP | manager("mirror/kueue@sha256:ab") | queue("a"), "a", "ok ok", "release cannot be seen"),

@@ -13,6 +13,7 @@ import pytest
 from xtl import render
 from xtl.cluster_states import Disruptions, Observed, cluster_states
 from xtl.pod_states import at
+from xtl.queues import places
 from xtl.states import StageState
 
 GOLDEN = Path(__file__).parents[1] / "golden/cluster"
@@ -226,9 +227,33 @@ def test_a_queued_stage_has_its_place_and_kueues_own_words() -> None:
     found = study(jobs=jobs, workloads=workloads, done={"f1"})
     assert found["t2"].state == "queued"
     assert found["t2"].reason == f"queue team-a, 3 of 3 waiting: {PENDING}"
+    gated_too = [*workloads, gated_workload("t1", "xtl.dev/parents")]
+    assert study(jobs=jobs, workloads=gated_too, done={"f1"})["t2"].reason == found["t2"].reason
     assert study(jobs=jobs, done={"f1"})["t2"].reason.startswith("for quota of queue team-a; Kueue has no Workload")
     gated = [held(key, **{render.QUEUE: "team-a"}) for key in STAGES]
     assert study(jobs=gated, workloads=workloads, done={"f1"})["t2"].state == "ready"
+
+
+def gated_workload(key: str, gates: str) -> Object:
+    """Kueue keeps one of every gated Job, older than those that wait for quota."""
+    said = ("False", f"Admission is gated by: {gates}")
+    one = workload(key, "2026-01-01T00:00:00Z", QuotaReserved=said)
+    one["metadata"]["annotations"] = {render.GATE: gates}
+    return one
+
+
+def test_a_stage_behind_somebody_elses_gate_is_not_ours_to_release() -> None:
+    job = held("t2", **{render.QUEUE: "team-a"})
+    job["metadata"]["annotations"][render.GATE] = "example.com/budget"
+    found = study(jobs=[job], workloads=[gated_workload("t2", "example.com/budget")], done={"f1"})
+    assert found["t2"].state == "queued"
+    assert found["t2"].reason == "queue team-a: Admission is gated by: example.com/budget"
+
+
+def test_workloads_of_one_second_are_in_kueues_order() -> None:
+    both = [workload(key, "2026-01-01T00:00:00Z", QuotaReserved=("False", PENDING)) for key in ("t2", "t1")]
+    for workloads in (both, both[::-1]):
+        assert [places(workloads)[f"uid-{key}"].position for key in ("t1", "t2")] == [1, 2]
 
 
 def test_a_preempted_stage_waits_again_and_says_how_often() -> None:

@@ -205,7 +205,7 @@ def _wait(plan: Plan, store: Store, cluster: Cluster, result: Submitted, output:
         count = Counter(waiting.states.values())
         print(
             f"\nStopped waiting, with {count['done']} of {len(plan.stages)} stages done. The Jobs stay: "
-            f"{count['released']} are released and go on; the others need a controller, or this command again.",
+            f"{count['released'] + count['queued']} are released and go on; the others need a controller, or this command again.",
             file=sys.stderr,
         )
         raise typer.Exit(130) from None
