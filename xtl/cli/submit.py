@@ -203,9 +203,10 @@ def _wait(plan: Plan, store: Store, cluster: Cluster, result: Submitted, output:
         complete = waiting.run()
     except KeyboardInterrupt:
         count = Counter(waiting.states.values())
+        out = count["released"] + count["queued"]
         print(
             f"\nStopped waiting, with {count['done']} of {len(plan.stages)} stages done. The Jobs stay: "
-            f"{count['released'] + count['queued']} are released and go on; the others need a controller, or this command again.",
+            f"{out} are released and go on; the others need a controller, or this command again.",
             file=sys.stderr,
         )
         raise typer.Exit(130) from None
