@@ -22,7 +22,7 @@ def test_first_second_and_third_run(tmp_path: Path) -> None:
     first = study.run()
     assert first.status == 0, first
     assert "zero-shot scores" in first.out
-    assert f"Results: {tmp_path}/store/grids/small/ (scores.csv, scores.md, submissions/)\n" in first.out
+    assert f"Results: {tmp_path}/store/grids/small/ (report.html, scores.csv, submissions/)\n" in first.out
     scores = (tmp_path / "store/grids/small/scores.csv").read_text()
     assert scores.splitlines()[1].startswith("tiny,none,1,tatoeba,de,accuracy,last,")
     assert_nothing_to_do(study, first)

@@ -51,7 +51,26 @@ def print_study(plan: Plan, store: Store) -> bool:
             out.print(table)
     for note in notes(found):
         out.print(Text(plain(note)), soft_wrap=not out.is_terminal)
+    for sentence in _answers(plan, store):
+        out.print(Text(plain(sentence)), soft_wrap=not out.is_terminal)
     return True
+
+
+def _answers(plan: Plan, store: Store) -> tuple[str, ...]:
+    """The contrasts in sentences, as the reduce stage of this very plan found them; none where it has not run."""
+    from xtl.report.model import from_json
+    from xtl.store import layout
+
+    name = f"{layout.grid_prefix(plan.grid.name)}report.json"
+    if not plan.grid.contrasts or store.head(name) is None:
+        return ()
+    found = from_json(store.get(name)[0])
+    return ("", "Contrasts:", *found.answer.sentences) if found.key == plan.reduce else ()
+
+
+def where(plan: Plan, store: Store) -> str:
+    """The line that says where the results lie."""
+    return f"Results: {store.url}/grids/{plan.grid.name}/ (report.html, scores.csv, submissions/)"
 
 
 def _table(title: str, head: Sequence[str], sections: Sequence[Sequence[Sequence[str]]], figures: int) -> Table:

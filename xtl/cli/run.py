@@ -87,7 +87,7 @@ def _print_json(grid: Grid, store: Store, run: Run, *, ran: int) -> None:
 def _finish(grid: Grid, plan: Plan, store: Store, run: Run, *, complete: bool, ran: int) -> None:
     """The study's table on stdout; on stderr what failed, why, where its log is, and what to do."""
     from xtl.cli.common import plain
-    from xtl.cli.results import print_study
+    from xtl.cli.results import print_study, where
 
     some = print_study(plan, store)
     if complete and not ran:
@@ -100,7 +100,7 @@ def _finish(grid: Grid, plan: Plan, store: Store, run: Run, *, complete: bool, r
     for line in _what_now(plan, run):
         print(line, file=sys.stderr)
     if some and run.states[plan.reduce] in ("done", "skipped"):
-        print(plain(f"Results: {store.url}/grids/{grid.name}/ (scores.csv, scores.md, submissions/)"))
+        print(plain(where(plan, store)))
 
 
 def _what_now(plan: Plan, run: Run) -> list[str]:

@@ -219,7 +219,7 @@ def _finish(plan: Plan, store: Store, waiting: Waiting, result: Submitted, outpu
     from dataclasses import asdict
 
     from xtl.cli.common import plain, print_json
-    from xtl.cli.results import print_study
+    from xtl.cli.results import print_study, where
 
     results = f"{store.url}/grids/{plan.grid.name}"
     if output == Output.json:
@@ -237,4 +237,4 @@ def _finish(plan: Plan, store: Store, waiting: Waiting, result: Submitted, outpu
     if count["failed"]:
         print("Mend the cause, then run `xtl retry` with this grid.", file=sys.stderr)
     if some:
-        print(plain(f"Results: {results}/ (scores.csv, scores.md, submissions/)"))
+        print(plain(where(plan, store)))
