@@ -19,8 +19,10 @@ which makes the intervals of QA a little narrow.
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -33,6 +35,7 @@ from xtl.scoring.run_items import Numbers
 from xtl.scoring.seeds import LEVEL, Floats
 
 RESAMPLES = 10_000
+_THREADS = 4  # at most
 _BLOCK = 1 << 21  # counts of one block: 8 MB in float32, 16 MB while they are drawn
 _EXACT = 1 << 24  # float32 holds every whole number up to here
 
@@ -123,15 +126,13 @@ def item_noise(
     groups = drawn_together(task, aligned.ids)
     order = [language for group in groups for language in group]
     common = {name: _common(aligned, order, name, one) for name, one in comparisons.items()}
-    draws = np.concatenate(
-        [
-            _resampled(
-                columns(aligned, group, list(comparisons.values())), resamples, _generator(draw_seed, task, group)
-            )
-            for group in groups
-        ],
-        axis=1,
-    )
+
+    def resampled(group: tuple[str, ...]) -> Floats:
+        found = columns(aligned, group, list(comparisons.values()))
+        return _resampled(found, resamples, _generator(draw_seed, task, group))
+
+    with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:  # numpy works outside Python's lock
+        draws = np.concatenate(list(pool.map(resampled, groups)), axis=1)
     return {
         name: ItemNoise(
             task=task,
@@ -227,14 +228,16 @@ def _weighted_sums(matrix: Numbers, resamples: int, rng: np.random.Generator) ->
     items = len(matrix)
     whole = np.array_equal(matrix, np.trunc(matrix)) and items * np.abs(matrix).max() < _EXACT
     matrix = matrix.astype(np.float32) if whole else matrix
-    block = max(1, _BLOCK // items)
+    block = min(resamples, max(1, _BLOCK // items))
+    counts = np.empty((block, items), dtype=matrix.dtype)
     for begin in range(0, resamples, block):
-        counts = _multinomial(min(block, resamples - begin), items, rng)
-        yield (counts.astype(matrix.dtype) @ matrix).astype(np.float64)
+        part = counts[: resamples - begin]
+        _multinomial(part, rng)
+        yield (part @ matrix).astype(np.float64)
 
 
-def _multinomial(resamples: int, items: int, rng: np.random.Generator) -> Numbers:
-    """[resamples, items]: how often each item comes up in as many draws, with replacement, as there are items."""
-    drawn = rng.integers(0, items, size=(resamples, items))
-    drawn += np.arange(resamples)[:, None] * items
-    return np.bincount(drawn.ravel(), minlength=resamples * items).reshape(resamples, items)
+def _multinomial(counts: Numbers, rng: np.random.Generator) -> None:
+    """Fills [resamples, items]: how often each item comes up in as many draws, with replacement, as there are items."""
+    items = counts.shape[1]
+    for row, drawn in zip(counts, rng.integers(0, items, size=counts.shape), strict=True):
+        row[:] = np.bincount(drawn, minlength=items)

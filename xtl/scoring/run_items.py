@@ -67,11 +67,14 @@ def read_items(task: str, data: bytes, *, rule: str = "last", of: str) -> dict[s
     table = table.filter(pc.equal(table["checkpoint"], rule))
     if not len(table):
         raise UserError(f"{of}: no items at the checkpoint rule {rule}")
+    languages = table["language"].combine_chunks().dictionary_encode()
+    order = np.argsort(codes := languages.indices.to_numpy(), kind="stable")
+    ends = np.searchsorted(codes[order], np.arange(len(languages.dictionary)), side="right").tolist()
+    columns = {name: table[name].to_numpy()[order] for name in ("id", *names)}
     found = {}
-    for language in pc.unique(table["language"]).to_pylist():
-        part = table.filter(pc.equal(table["language"], language))
-        columns = {name: part[name].to_numpy() for name in names}
-        found[language] = _checked(Items(ids=part["id"].to_numpy(), columns=columns), f"{of} {language}")
+    for language, begin, end in zip(languages.dictionary.to_pylist(), [0, *ends], ends, strict=False):
+        part = {name: columns[name][begin:end] for name in names}
+        found[language] = _checked(Items(ids=columns["id"][begin:end], columns=part), f"{of} {language}")
     return found
 
 
