@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from xtl.report.contrasts import ContrastResult, Figure, Interval
 from xtl.report.model import Answer
+from xtl.scoring.counts import mean
 from xtl.scoring.seeds import ENOUGH
 
 LEVEL = 0.05
@@ -37,28 +38,31 @@ def claimed(one: ContrastResult) -> bool:
 
 
 def sentence(one: ContrastResult, *, of_model: bool = False) -> str:
-    """One contrast: who beats whom, by how much and how surely, where; or why nothing can be said."""
+    """One contrast: who beats whom, by how much, how surely and where; or why nothing can be said."""
     on = f" on {one.model}" if of_model else ""
     figure = one.figure
     if figure is None:
         holes = [f"{task.task}: {task.hole}" for task in one.tasks if task.hole] or ["its tasks have no seed in common"]
-        return f"{one.name}: {one.arm} against {one.against}{on}: no answer yet ({'; '.join(holes)})."
+        told = _listed(holes, most=3, by="; ")
+        return f"{one.name}: {one.arm} against {one.against}{on}: no answer yet ({told}).{_among_tasks(one)}"
     where = _where(one, figure)
     if all(value == 0.0 for value in figure.by_seed.values()):
-        return f"{one.arm} shows no difference from {one.against}{on}: it is exactly 0 under {_seeds(figure)}, {where}."
+        exact = f"every paired difference is exactly 0 ({_seeds(figure)})"
+        return f"{one.arm} shows no difference from {one.against}{on}: {exact}, {where}."
     how = _how(figure)
     if claimed(one):
         points = f"{abs(figure.value):.1f} points"
-        verb = (
-            f"beats {one.against}{on} by {points}" if figure.value > 0 else f"falls {points} behind {one.against}{on}"
-        )
-        return f"{one.arm} {verb} ({how}), {where}.{_apart(one)}"
-    why = (
-        f"too few seeds to say anything ({one.seeds}; {ENOUGH} are needed)"
-        if one.seeds < ENOUGH
-        else f"no difference shown (Holm-corrected p {_p(one.holm)})"
-    )
-    return f"{one.arm} against {one.against}{on}: {why}: {figure.value:+.1f} points ({how}), {where}.{_apart(one)}"
+        ahead = figure.value > 0
+        verb = f"beats {one.against}{on} by {points}" if ahead else f"falls {points} behind {one.against}{on}"
+        said = f"{one.arm} {verb} ({how}), {where}.{_of_items(figure)}"
+    elif one.seeds < ENOUGH:
+        few = f"{_seeds(figure, one.seeds)} {'is' if one.seeds == 1 else 'are'} too few to say"
+        asked = f"whether {one.arm} differs from {one.against}{on} ({ENOUGH} are needed)"
+        said = f"{few} {asked}: {figure.value:+.1f} points ({how}), {where}."
+    else:
+        p = f"Holm-corrected p {p_text(one.holm)}"
+        said = f"{one.arm} shows no sure difference from {one.against}{on}: {figure.value:+.1f} points ({how}; {p}), {where}."
+    return said + _among_tasks(one) + _without_retrieval(one) + _apart(one)
 
 
 def _how(figure: Figure) -> str:
@@ -77,73 +81,114 @@ def span(interval: Interval) -> str:
     return f"{interval[0]:+.1f} to {interval[1]:+.1f}"
 
 
-def _seeds(figure: Figure) -> str:
-    count = len(figure.by_seed)
+def _seeds(figure: Figure, count: int | None = None) -> str:
+    count = len(figure.by_seed) if count is None else count
     return f"{count} seed{'s' if count != 1 else ''}"
 
 
-def _p(value: float | None) -> str:
+def p_text(value: float | None) -> str:
     return "unknown" if value is None else "below 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _where(one: ContrastResult, figure: Figure) -> str:
     """Over which tasks and languages."""
     tasks = [task.task for task in one.tasks]
-    over = f"on {tasks[0]}" if len(tasks) == 1 else f"averaged over {len(tasks)} tasks ({' '.join(tasks)})"
+    named = f" ({' '.join(tasks)})" if len(tasks) <= 4 else ""
+    over = f"on {tasks[0]}" if len(tasks) == 1 else f"on average over {len(tasks)} tasks{named}"
     count = len(figure.languages)
     listed = f" ({' '.join(figure.languages)})" if count <= 8 else ""
     transfer = "" if "en" in figure.languages else "other than English "
     plural = "languages" if count != 1 else "language"
     text = f"{over} in {count} {plural} {transfer}".rstrip() + listed
     kinds = {kind for task in one.tasks for kind in task.by_kind if kind in ("seen", "unseen")}
-    return text + (", all seen by an intermediate" if kinds == {"seen"} else "")
+    return text + (", all seen in an intermediate" if kinds == {"seen"} else "")
+
+
+def _of_items(figure: Figure) -> str:
+    """What a claim over seeds does not say: whether other test items would show it."""
+    if figure.items and figure.items[0] <= 0.0 <= figure.items[1]:
+        return " The interval over test items includes 0: other test items might not show it."
+    return ""
+
+
+def _among_tasks(one: ContrastResult) -> str:
+    """How many of its tasks gain, and which most and least."""
+    values = {task.task: task.headline.value for task in one.tasks if task.headline}
+    if len(one.tasks) < 3 or len(values) < 2:
+        return ""
+    order = sorted(values, key=lambda task: -values[task])
+    gains = sum(value > 0 for value in values.values())
+    most, least = (f"{task} {values[task]:+.1f}" for task in (order[0], order[-1]))
+    return f" {gains} of {len(values)} tasks gain: most {most}, least {least}."
+
+
+def _without_retrieval(one: ContrastResult) -> str:
+    """The mean without retrieval, which can carry an average alone (it hangs on the layer, see the sweep)."""
+    from xtl.scoring.xtreme import targets
+
+    values = {task.task: task.headline.value for task in one.tasks if task.headline}
+    trained = [value for task, value in values.items() if str(targets()[task].group) != "retrieval"]
+    if len(values) < len(one.tasks) or len(trained) in (0, len(values)):
+        return ""
+    return f" Without retrieval: {mean(trained):+.1f}."
 
 
 def _apart(one: ContrastResult) -> str:
-    """Languages that the intermediates held text in apart from the others, where a task has both."""
-    told = []
-    for task in one.tasks:
-        seen, unseen = task.by_kind.get("seen"), task.by_kind.get("unseen")
-        if seen and unseen:
-            told.append(
-                f"{task.task}: {seen.value:+.1f} in the {len(seen.languages)} seen by an intermediate, "
-                f"{unseen.value:+.1f} in the {len(unseen.languages)} unseen"
-            )
-    return f" Apart: {'; '.join(told)}." if told else ""
+    """Languages that the intermediates held text in apart from the others, over the tasks that have both."""
+    both = [task for task in one.tasks if {"seen", "unseen"} <= task.by_kind.keys()]
+    if not both:
+        return ""
+    seen, unseen = (mean(task.by_kind[kind].value for task in both) for kind in ("seen", "unseen"))
+    if len(both) == 1:
+        numbers = [len(both[0].by_kind[kind].languages) for kind in ("seen", "unseen")]
+        of = "" if len(one.tasks) == 1 else f" on {both[0].task}"
+        text = f"{seen:+.1f} in the {numbers[0]} seen in an intermediate, {unseen:+.1f} in the {numbers[1]} others{of}"
+    else:
+        over = f"the {len(both)} tasks that have both"
+        text = f"{seen:+.1f} in languages seen in an intermediate, {unseen:+.1f} in the others (means over {over})"
+    return f" Apart: {text}."
+
+
+def _listed(items: Sequence[str], most: int, by: str = ", ") -> str:
+    """The first few, and how many more there are."""
+    more = len(items) - most
+    return by.join([*items[:most], *([f"and {more} more"] if more > 0 else [])])
 
 
 def cautions(results: Sequence[ContrastResult]) -> tuple[str, ...]:
     found = []
     few = [one for one in results if one.figure and one.seeds < ENOUGH]
     if few:
-        least = min(one.seeds for one in few)
+        numbers = dict.fromkeys(f"{one.name} ({one.seeds})" for one in few)
         found.append(
-            f"{least} seed{'s' if least != 1 else ''} behind {_names(few)}: below five no sign-flip test can reach "
-            "0.05 (three seeds give 0.25 at best), so nothing is claimed there."
+            f"Too few seeds to claim anything: {', '.join(numbers)}. Below five no sign-flip test can reach 0.05 "
+            "(three seeds give 0.25 at best)."
         )
     holes = [one for one in results if any(task.hole for task in one.tasks)]
     if holes:
-        found.append(f"Not all results are there for {_names(holes)}: holes are left out and shown as such.")
+        found.append(
+            f"Not all results are there for {', '.join(dict.fromkeys(one.name for one in holes))}: what is missing is "
+            "shown as missing, and no average is taken over it."
+        )
     own = sorted({
         f"{task.task} in {' '.join(task.by_kind['own'].languages)} ({one.name})"
         for one in results for task in one.tasks if "own" in task.by_kind
     })  # fmt: skip
     if own:
-        found.append(f"Not zero-shot, so left out of the averages and shown apart: {'; '.join(own)}.")
+        found.append(
+            "Not zero-shot, for the intermediate trained this very task in them, so left out of the differences and "
+            f"shown apart: {_listed(own, most=6, by='; ')}."
+        )
     stuck = sorted({run for one in results for run in one.degenerate})
     if stuck:
         found.append(
             f"{len(stuck)} degenerate run{'s' if len(stuck) != 1 else ''} (one class predicted for everything), kept "
-            f"in the averages: {'; '.join(stuck)}."
+            f"in the averages: {_listed(stuck, most=4, by='; ')}."
         )
     count = sum(one.holm is not None for one in results)
     if count > 1:
         found.append(
-            f"p values are corrected for the {count} contrasts by Holm's method; what the grid does not name is not "
-            "tested."
+            f"p values are corrected by Holm's method for the {count} contrasts that the grid names and that have "
+            "results; nothing else is tested."
         )
     return tuple(found)
-
-
-def _names(results: Sequence[ContrastResult]) -> str:
-    return ", ".join(dict.fromkeys(one.name for one in results))
