@@ -14,6 +14,9 @@ from xtl import render
 
 Object = dict[str, Any]
 
+#: Since 0.18 (feature gate SchedulingEquivalenceHashing), in pkg/controller/core/workload_controller.go of Kueue.
+_UNTRIED = "Bypassed scheduling evaluation"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
@@ -45,11 +48,12 @@ def places(workloads: Sequence[Object]) -> dict[str, Place]:
     found: dict[str, Place] = {}
     for workload in workloads:
         queue = _queue(workload)
+        line = waiting.get(queue, [])
         place = Place(
             queue=queue,
             position=position.get(str(workload["metadata"]["uid"]), 0),
-            waiting=len(waiting.get(queue, [])),
-            message=_message(workload),
+            waiting=len(line),
+            message=_plain_message(workload, line),
             evicted=bool(_condition(workload, "Evicted")),
         )
         for owner in workload["metadata"].get("ownerReferences") or []:
@@ -71,6 +75,23 @@ def _waits(workload: Object) -> bool:
     reserved = _condition(workload, "QuotaReserved").get("status") == "True"
     over = _condition(workload, "Finished").get("status") == "True"
     return not gated and not reserved and not over and workload["spec"].get("active", True)
+
+
+def _plain_message(workload: Object, line: Sequence[Object]) -> str:
+    """Where Kueue only says that it did not try this one, since one like it did not fit: what it says of that one."""
+    own = _message(workload)
+    if not own.startswith(_UNTRIED):
+        return own
+    like = (_message(one) for one in line if _shape(one) == _shape(workload))
+    return next((said for said in like if not said.startswith(_UNTRIED)), own)
+
+
+def _shape(workload: Object) -> tuple[int, list[Object]]:
+    """By what Kueue takes Workloads for equivalent, as far as stages of a study differ in it."""
+    pods = [x.get("template", {}).get("spec", {}) for x in workload["spec"].get("podSets") or []]
+    return int(workload["spec"].get("priority") or 0), [
+        one.get("resources", {}) for pod in pods for one in pod.get("containers") or []
+    ]
 
 
 def _message(workload: Object) -> str:

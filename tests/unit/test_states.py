@@ -256,6 +256,17 @@ def test_workloads_of_one_second_are_in_kueues_order() -> None:
         assert [places(workloads)[f"uid-{key}"].position for key in ("t1", "t2")] == [1, 2]
 
 
+def test_what_kueue_did_not_try_has_the_message_of_its_like() -> None:
+    untried = "Bypassed scheduling evaluation because an equivalent workload recently failed"
+    told = {"t1": PENDING, "t2": untried, "m": "couldn't assign flavors to pod set main: cpu"}
+    made = [workload(key, "2026-01-01T00:00:00Z", QuotaReserved=("False", said)) for key, said in told.items()]
+    for one, gpus in zip(made, (1, 1, 0), strict=True):
+        pod = {"containers": [{"resources": {"requests": {"nvidia.com/gpu": gpus}}}]}
+        one["spec"]["podSets"] = [{"name": "main", "count": 1, "template": {"spec": pod}}]
+    assert places(made)["uid-t2"].message == PENDING
+    assert places(made[1:])["uid-t2"].message == untried
+
+
 def test_a_preempted_stage_waits_again_and_says_how_often() -> None:
     job = held("t2", **{render.QUEUE: "team-a"})
     del job["metadata"]["annotations"][render.GATE]
