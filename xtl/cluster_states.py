@@ -172,7 +172,7 @@ def _held(one: _Stage, found: Mapping[str, StageState], seen: Observed) -> tuple
     meta = job["metadata"]
     queue = meta.get("labels", {}).get(render.QUEUE)
     if queue and render.GATED_BY not in gates(job):
-        place = str(one.place or f"for quota of queue {queue}; Kueue has no Workload for it yet")
+        place = str(one.place or f"for quota of queue {queue}; its Workload is not made yet, or not ours to list")
         return "queued", _joined(place, _past(one, seen))
     return "ready", "its parents are done; `xtl controller` or `xtl submit --wait` releases it"
 

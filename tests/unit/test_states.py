@@ -229,7 +229,7 @@ def test_a_queued_stage_has_its_place_and_kueues_own_words() -> None:
     assert found["t2"].reason == f"queue team-a, 3 of 3 waiting: {PENDING}"
     gated_too = [*workloads, gated_workload("t1", "xtl.dev/parents")]
     assert study(jobs=jobs, workloads=gated_too, done={"f1"})["t2"].reason == found["t2"].reason
-    assert study(jobs=jobs, done={"f1"})["t2"].reason.startswith("for quota of queue team-a; Kueue has no Workload")
+    assert study(jobs=jobs, done={"f1"})["t2"].reason.startswith("for quota of queue team-a; its Workload is")
     gated = [held(key, **{render.QUEUE: "team-a"}) for key in STAGES]
     assert study(jobs=gated, workloads=workloads, done={"f1"})["t2"].state == "ready"
 
