@@ -2,23 +2,37 @@
 #   docker build --target runtime -t xtl:dev .                          CUDA wheels from PyPI
 #   docker build --target runtime --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cpu -t xtl:cpu .
 #   docker build --target cli -t xtl-cli:dev .
-# Dependencies lie in layers that a change of code does not touch. The user has a number and no name, as in a pod.
+# The code is the last layer, so that a change of it adds that layer alone. The user has a number and no name, as in a
+# pod; since it can write nowhere but /tmp, Python's bytecode is made here.
 ARG BASE=python:3.11-slim-bookworm
 FROM ${BASE} AS base
-ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore \
+ENV PYTHONUNBUFFERED=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore \
     HF_HUB_DISABLE_TELEMETRY=1 TOKENIZERS_PARALLELISM=false
 WORKDIR /opt/xtl
-# What pyproject.toml asks for, with empty packages in place of the code.
-COPY pyproject.toml constraints.txt README.md ./
-RUN mkdir -p xtl jobs k8s && touch xtl/__init__.py jobs/__init__.py k8s/__init__.py
 
-FROM base AS cli
-RUN --mount=type=cache,target=/root/.cache/pip \
-    pip install --no-compile -c constraints.txt . && pip uninstall -q -y xtl && rm -rf build ./*.egg-info
+# What pyproject.toml asks for, as lists: layers of dependencies are built again when a list changes, and only then.
+FROM base AS lists
+COPY pyproject.toml ./
+RUN python -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
+    cli, extras = project['dependencies'], project['optional-dependencies']; \
+    runtime = cli + extras['report'] + [one for one in extras['jobs'] if not one.startswith('xtl[')]; \
+    open('cli.txt', 'w').write('\n'.join(cli)); open('runtime.txt', 'w').write('\n'.join(runtime))"
+
+# The code as a wheel; what makes it stays out of the images.
+FROM base AS wheel
+RUN --mount=type=cache,target=/root/.cache/pip pip install 'setuptools>=77'
+COPY pyproject.toml README.md ./
 COPY xtl xtl
 COPY jobs jobs
 COPY k8s k8s
-RUN pip install -q --no-compile --no-deps . && rm -rf build ./*.egg-info
+RUN pip wheel -q --no-deps --no-build-isolation --wheel-dir /wheel .
+
+FROM base AS cli
+COPY constraints.txt ./
+COPY --from=lists /opt/xtl/cli.txt ./
+RUN --mount=type=cache,target=/root/.cache/pip pip install -c constraints.txt -r cli.txt
+COPY --from=wheel /wheel /wheel
+RUN pip install -q --no-deps /wheel/*.whl
 ENV HOME=/tmp
 USER 10001:10001
 STOPSIGNAL SIGTERM
@@ -28,14 +42,13 @@ ENTRYPOINT ["xtl"]
 
 FROM base AS runtime
 ARG TORCH_INDEX=
+COPY constraints.txt ./
 RUN --mount=type=cache,target=/root/.cache/pip \
-    pip install --no-compile ${TORCH_INDEX:+--index-url ${TORCH_INDEX}} "$(grep '^torch==' constraints.txt)"
-RUN --mount=type=cache,target=/root/.cache/pip \
-    pip install --no-compile -c constraints.txt '.[jobs]' && pip uninstall -q -y xtl && rm -rf build ./*.egg-info
-COPY xtl xtl
-COPY jobs jobs
-COPY k8s k8s
-RUN pip install -q --no-compile --no-deps . && rm -rf build ./*.egg-info
+    pip install ${TORCH_INDEX:+--index-url ${TORCH_INDEX}} "$(grep '^torch==' constraints.txt)"
+COPY --from=lists /opt/xtl/runtime.txt ./
+RUN --mount=type=cache,target=/root/.cache/pip pip install -c constraints.txt -r runtime.txt
+COPY --from=wheel /wheel /wheel
+RUN pip install -q --no-deps /wheel/*.whl
 ENV HOME=/tmp
 USER 10001:10001
 STOPSIGNAL SIGTERM

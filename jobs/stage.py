@@ -73,6 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _attempt(url: str, key: str, attempt: str, work: Path) -> int:
     heartbeat, status = None, EXIT_RETRY
     try:
+        stop.check()  # told while we imported: the store, which may be away, need not be asked
         store = open_store(url)
         heartbeat = Heartbeat(store, key, attempt, work / "log.txt")
         _run(store, key, attempt, work, heartbeat)

@@ -110,6 +110,13 @@ def test_the_same_stage_twice_gives_the_same_bytes(
     assert first["files"]
 
 
+def test_told_to_stop_before_it_began_a_stage_asks_no_store(tmp_path: Path) -> None:
+    empty = open_store(str(tmp_path / "store"))
+    assert run(empty, "0" * 64) == 42
+    stop.ask()
+    assert run(empty, "0" * 64) == 143
+
+
 def test_a_committed_stage_is_left_alone(study: tuple[Plan, Path], store: Store) -> None:
     wanted = key(study[0], "target tatoeba after none")
     assert run(store, wanted, "one") == 0
