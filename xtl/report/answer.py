@@ -60,8 +60,8 @@ def sentence(one: ContrastResult, *, of_model: bool = False) -> str:
         asked = f"whether {one.arm} differs from {one.against}{on} ({ENOUGH} are needed)"
         said = f"{few} {asked}: {figure.value:+.1f} points ({how}), {where}."
     else:
-        p = f"Holm-corrected p {p_text(one.holm)}"
-        said = f"{one.arm} shows no sure difference from {one.against}{on}: {figure.value:+.1f} points ({how}; {p}), {where}."
+        seen = f"{figure.value:+.1f} points ({how}; Holm-corrected p {p_text(one.holm)})"
+        said = f"{one.arm} shows no sure difference from {one.against}{on}: {seen}, {where}."
     return said + _among_tasks(one) + _without_retrieval(one) + _apart(one)
 
 

@@ -20,6 +20,7 @@ from xtl.errors import UserError
 from xtl.scoring.counts import mean
 from xtl.scoring.items import headline
 from xtl.scoring.table import Score
+from xtl.scoring.xtreme import targets
 
 if TYPE_CHECKING:
     from xtl.scoring.resample import Comparison, ItemNoise
@@ -172,7 +173,7 @@ def compare(
             pairs = {
                 index: _Pair(model=model, task=task, arm=one["arm"], against=one["against"])
                 for index, one in enumerate(named)
-                if not one["tasks"] or task in one["tasks"]
+                if _asks(one, task)
             }
             resampled = noise(model, task, _comparisons(pairs, table))
             for index, pair in pairs.items():
@@ -188,6 +189,12 @@ def compare(
         for index, one in enumerate(named)
     ]
     return _corrected(results)
+
+
+def _asks(one: Mapping[str, Any], task: str) -> bool:
+    """Whether the contrast is over this task: it names it or none, and the task has a language that it names."""
+    named = set(one["languages"])
+    return (not one["tasks"] or task in one["tasks"]) and (not named or bool(named & set(targets()[task].languages)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,7 +253,7 @@ def _task(
         + ("all are English's or the task's own" if common else "none is there in both"),
         by_kind={kind: figures[kind] for kind in KINDS if kind in figures},
         languages=tuple(_language(x, kinds[x], runs, figures[x]) for x in common),
-        missing=tuple(language for language in (named or anywhere) if language not in common),
+        missing=tuple(x for x in (named or anywhere) if x not in common and x in targets()[pair.task].languages),
         **_robust(runs, compared),
     )
 

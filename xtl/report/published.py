@@ -1,0 +1,195 @@
+"""Published figures beside ours, with their source and what keeps the two from being compared. Pure.
+
+An arm answers for a published row: `none` for a model as it is, and for X-STILTs (Phang et al. 2020: the best
+intermediate for each target) the best English arm of each target. Differences are ours minus theirs, where both are
+there: QA by exact match and F1 each, since no mean of the two is published. What differs in the settings is said as a
+caution, never corrected for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from xtl.errors import UserError
+from xtl.report.model import Report
+from xtl.report.study import Cell, Line
+from xtl.report.tables import HOLE, Table, clean
+from xtl.tasks import TASKS
+
+Pair = tuple[float | None, float | None]  # exact match, F1
+TABLES = "Chung et al. 2021 (RemBERT), tables 7 and 16; mT5's README"
+LAYERS = "XTREME's authors, their own replication (layer 14, mean pooling), means over languages"
+BASELINE, BEST = "XLM-R large", "X-STILTs (Phang et al. 2020: best intermediate per target)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One published model. scores: of a task, a figure, or exact match and F1. of: the model that ours must be."""
+
+    model: str
+    source: str
+    of: str = ""
+    scores: Mapping[str, float | Pair]
+
+
+def _row(model: str, of: str, xnli: float, pawsx: float | None, udpos: float | None, panx: float, *qa: Pair) -> Row:
+    found = {"xnli": xnli, "pawsx": pawsx, "udpos": udpos, "panx": panx, **dict(zip(_QA, qa, strict=True))}
+    scores = {task: value for task, value in found.items() if value is not None}
+    return Row(model=model, of=of, source=TABLES, scores=scores)
+
+
+_QA = ("xquad", "mlqa", "tydiqa")
+_LARGE = "FacebookAI/xlm-roberta-large"
+ROWS: tuple[Row, ...] = (
+    _row("mBERT", "google-bert/bert-base-multilingual-cased", 65.4, 81.9, None, 62.2,
+         (None, 64.5), (None, 61.4), (None, 59.7)),
+    _row(BASELINE, _LARGE, 79.2, 86.4, 73.8, 65.4, (60.8, 76.6), (53.2, 71.6), (45.0, 65.1)),
+    Row(model="XLM-R large, retrieval", of=_LARGE, source=LAYERS, scores={"tatoeba": 31.0, "bucc2018": 71.5}),
+    _row(BEST, _LARGE, 80.0, 87.9, 74.9, 64.0, (63.3, 78.7), (53.7, 72.4), (59.5, 76.0)),
+    _row("RemBERT", "google/rembert", 80.8, 87.5, 76.5, 70.1, (None, 79.6), (None, 73.1), (None, 77.0)),
+)  # fmt: skip
+#: The rows of each study that a report can be set beside.
+STUDIES: Mapping[str, tuple[Row, ...]] = {"phang2020": ROWS[1:4]}
+
+
+def rows(report: Report, study: str = "") -> list[dict[str, Any]]:
+    """{model, source, caution, cells: {task: text}, ours}: the published rows, and after each that an arm answers ours
+    with the differences. study: those of one study alone. Raises UserError for one not known."""
+    found: list[dict[str, Any]] = []
+    for row in _chosen(study):
+        found.append({"model": row.model, "source": row.source, "caution": _theirs(row), "ours": False,
+                      "cells": {task: _published(row.scores[task]) if task in row.scores else HOLE
+                                for task in report.tasks}})  # fmt: skip
+        for model in report.models:
+            if ours := _ours(report, row, model):
+                found.append(_beside(report, row, model, *ours))
+    return found
+
+
+def against(report: Report, study: str) -> list[dict[str, Any]]:
+    """The rows of one study. Raises UserError for one not known."""
+    return rows(report, study)
+
+
+def table(report: Report, study: str = "") -> Table:
+    """The same to print."""
+    found = rows(report, study)
+    notes = dict.fromkeys(f"{one['model']}: {one['caution']}" for one in found if one["caution"])
+    sources = dict.fromkeys(f"Source of {one['model']}: {one['source']}." for one in found if not one["ours"])
+    return Table(
+        title=f"Published results and ours ({report.setting}), ours with the difference",
+        head=("model", *report.tasks),
+        rows=tuple((clean(one["model"]), *(one["cells"][task] for task in report.tasks)) for one in found),
+        sub=frozenset(at for at, one in enumerate(found) if one["ours"]),
+        notes=(*sources, *map(clean, notes)),
+    )
+
+
+def _chosen(study: str) -> Sequence[Row]:
+    if study and study not in STUDIES:
+        raise UserError(f"no published study {study!r} is known; there are: {' '.join(STUDIES)}")
+    return STUDIES[study] if study else ROWS
+
+
+def _ours(report: Report, row: Row, model: str) -> tuple[str, dict[str, tuple[str, Cell]]] | None:
+    """A name, and by task the arm that answers and its cell; None where no arm does."""
+    lines = [line for line in report.table.lines if line.model == model]
+    if row.model == BEST:
+        english = {arm.name for arm in report.arms if arm.tasks and set(arm.languages) == {"en"}}
+        lines, name = [line for line in lines if line.arm in english], "ours, the best English arm of each target"
+    else:
+        bare = {arm.name for arm in report.arms if not arm.tasks}
+        lines, name = [line for line in lines if line.arm in bare], "ours, no intermediate"
+    cells = {task: best for task in row.scores if (best := _best(lines, task))}
+    elsewhere = row.model in ("mBERT", "RemBERT") or model in {one.of for one in ROWS}
+    if not cells or (elsewhere and model != row.of):
+        return None
+    return name + (f" ({model})" if len(report.models) > 1 else ""), cells
+
+
+def _best(lines: Sequence[Line], task: str) -> tuple[str, Cell] | None:
+    found = [(line.arm, line.cells[task]) for line in lines if task in line.cells]
+    return max(found, key=lambda one: one[1].value, default=None)
+
+
+def _beside(report: Report, row: Row, model: str, name: str, cells: Mapping[str, tuple[str, Cell]]) -> dict[str, Any]:
+    several = row.model == BEST
+    shown = {
+        task: _difference(cell, row.scores[task], report.table.seeds) + (f" {arm}" if several else "")
+        for task, (arm, cell) in cells.items()
+    }
+    return {
+        "model": name,
+        "source": f"this study, mean over {len(report.seeds)} seed{'s' if len(report.seeds) != 1 else ''}",
+        "caution": " ".join(_cautions(report, row, model, {task: cell for task, (_, cell) in cells.items()})),
+        "ours": True,
+        "cells": {task: shown.get(task, HOLE) for task in report.tasks},
+    }
+
+
+def _published(value: float | Pair) -> str:
+    return "/".join(map(_number, value)) if isinstance(value, tuple) else _number(value)
+
+
+def _difference(cell: Cell, theirs: float | Pair, seeds: Sequence[int]) -> str:
+    """`79.0 (-0.2)`, or `60.1/76.2 (-0.7/-0.4)`, with a mark where it is less than the published figure is of."""
+    mark = ("*" if cell.partial else "") + ("†" if cell.split == "dev" else "")
+    if not isinstance(theirs, tuple):
+        return f"{cell.value:.1f}{mark} ({cell.value - theirs:+.1f})"
+    ours = tuple(cell.metrics.get(name) for name in ("exact_match", "f1"))
+    apart = "/".join(HOLE if a is None or b is None else f"{a - b:+.1f}" for a, b in zip(ours, theirs, strict=True))
+    return f"{'/'.join(map(_number, ours))}{mark} ({apart})"
+
+
+def _number(value: float | None) -> str:
+    return HOLE if value is None else f"{value:.1f}"
+
+
+def _theirs(row: Row) -> str:
+    return "BUCC on its dev set, the layer fixed beforehand." if "bucc2018" in row.scores else ""
+
+
+def _cautions(report: Report, row: Row, model: str, cells: Mapping[str, Cell]) -> Iterator[str]:
+    """What keeps ours from being compared with the row."""
+    if row.model == BEST:
+        yield "Chosen for each target on the very scores that are shown, so optimistic."
+    if model != row.of:
+        yield f"The model differs: ours is {model}, the published one {row.of}."
+    if report.setting != "zero-shot":
+        yield f"Ours is {report.setting}, the published row zero-shot."
+    partial = [f"{task} {cell.languages} of {cell.expected}" for task, cell in cells.items() if cell.partial]
+    if partial:
+        yield f"* languages scored: {', '.join(partial)}."
+    dev = [task for task, cell in cells.items() if cell.split == "dev"]
+    if dev:
+        yield f"† scored on dev: {', '.join(dev)}."
+    if "bucc2018" in cells and cells["bucc2018"].split == "test":
+        yield "BUCC is on test here and on dev there: the difference says little."
+    fewer = [f"{task} {len(c.values)} of {len(report.seeds)}" for task, c in cells.items()
+             if len(c.values) < len(report.seeds)]  # fmt: skip
+    if fewer:
+        yield f"Fewer seeds: {', '.join(fewer)}."
+    if "xnli" in cells:
+        yield "English NLI training is MNLI as published, which XTREME tokenised."
+    other = list(_other_settings(report, model, tuple(cells), "jiant" if row.model == BEST else "xtreme"))
+    if other:
+        yield f"Fine-tuned otherwise than {_CODE[row.model == BEST]}: {'; '.join(other)}."
+
+
+_CODE = {True: "Phang et al.'s code", False: "XTREME's scripts for XLM-R large"}
+
+
+def _other_settings(report: Report, model: str, tasks: Sequence[str], preset: str) -> Iterator[str]:
+    """What a target was fine-tuned with, where it is not the published code's."""
+    for task in tasks:
+        published = TASKS[task].settings.get(preset)
+        place = ("target", model, task)
+        ours = next((run.settings for run in report.runs if run.done and (run.kind, run.model, run.task) == place), {})
+        if published is None or TASKS[task].form == "sentence":
+            continue
+        names = [name for name in ("lr", "epochs", "steps", "batch", "length") if name in ours]
+        apart = [f"{name} {ours[name]}" for name in names if ours[name] != getattr(published, name, None)]
+        if apart:
+            yield f"{task} {', '.join(apart)}"

@@ -1,0 +1,257 @@
+"""A report's tables as rows of text, the same for Markdown, LaTeX and the terminal. Pure.
+
+A figure that is not there is a dash and never a zero. Names come from the user's grid: control characters are shown and
+not obeyed; what a format needs escaped beyond that, the format escapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from xtl.report.answer import p_text
+from xtl.report.contrasts import ContrastResult, Figure, Interval, TaskDifference
+from xtl.report.model import LayerCurve, Report
+from xtl.report.study import head_and_rows, notes
+from xtl.scoring.counts import mean
+from xtl.scoring.seeds import ENOUGH
+
+HOLE = "-"
+GROUPS = ("classification", "structured", "qa", "retrieval")
+#: Rows without a result that are listed one by one.
+MOST_MISSING = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """rows: as long as `head`. text: how many columns from the left hold words, the others hold figures. sub: the rows
+    that belong to the one above them. notes: sentences below it."""
+
+    title: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    text: int = 1
+    sub: frozenset[int] = frozenset()
+    notes: tuple[str, ...] = ()
+
+
+def clean(text: str) -> str:
+    """In one line, control characters shown as Python writes them."""
+    return "".join(ch if ch.isprintable() else ascii(ch)[1:-1] for ch in text)
+
+
+def scores(report: Report) -> Table:
+    head, rows, english = head_and_rows(report.table)
+    return Table(
+        title=f"Scores, {report.setting}",
+        head=tuple(head),
+        rows=tuple(tuple(map(clean, row)) for row in (*rows, *english)),
+        text=len(head) - len(report.table.tasks) - 1,
+        notes=tuple(map(clean, notes(report.table))),
+    )
+
+
+def averages(report: Report) -> Table | None:
+    """XTREME's groups of tasks and the mean of all nine, each where nothing that it averages is missing; None where
+    nothing is whole."""
+    lines = [line for line in report.table.lines if line.groups]
+    several = len(report.models) > 1
+    if not lines:
+        return None
+    return Table(
+        title=f"XTREME's averages, {report.setting}",
+        head=(*(["model"] if several else []), "intermediate", *GROUPS, "all nine"),
+        rows=tuple(
+            (
+                *([clean(line.model)] if several else []),
+                clean(line.arm),
+                *(_number(line.groups.get(group)) for group in GROUPS),
+                _number(line.overall),
+            )
+            for line in report.table.lines
+        ),
+        text=2 if several else 1,
+    )
+
+
+def overview(report: Report) -> Table:
+    """What every contrast comes down to, a row each."""
+    few = [name_of(one, report) for one in report.contrasts if one.figure and one.seeds < ENOUGH]
+    return Table(
+        title=f"Contrasts, {report.setting}",
+        head=("contrast", "arm", "against", "points", "95 % over seeds", "95 % over items", "seeds", "Holm's p"),
+        rows=tuple(
+            (
+                name_of(one, report),
+                clean(one.arm),
+                clean(one.against),
+                *_figure(one.figure),
+                str(one.seeds) if one.seeds else HOLE,
+                HOLE if one.holm is None else p_text(one.holm),
+            )
+            for one in report.contrasts
+        ),
+        text=3,
+        notes=(f"Fewer than {ENOUGH} seeds, so no claim whatever p says: {', '.join(few)}.",) if few else (),
+    )
+
+
+def name_of(one: ContrastResult, report: Report) -> str:
+    return clean(one.name + (f" on {one.model}" if len(report.models) > 1 else ""))
+
+
+def contrast(one: ContrastResult, report: Report) -> Table:
+    """One contrast by task: the headline, and below it the kinds of language apart."""
+    rows: list[tuple[str, ...]] = []
+    sub: set[int] = set()
+    for task in one.tasks:
+        for at, row in enumerate(_task_rows(task)):
+            sub |= {len(rows)} if at else set()
+            rows.append(row)
+    if len(one.tasks) > 1:
+        robust = _number(one.overall_iqm, "+.1f"), _number(one.overall_improvement, ".2f")
+        rows.append(("mean of tasks", "", *_figure(one.overall), _seeds(one.overall), *robust))
+    return Table(
+        title=f"{name_of(one, report)}: {clean(one.arm)} against {clean(one.against)}, {report.setting}",
+        head=("task", "languages", "points", "95 % over seeds", "95 % over items", "seeds", "IQM", "P(better)"),
+        rows=tuple(rows),
+        text=2,
+        sub=frozenset(sub),
+        notes=tuple(map(clean, _contrast_notes(one))),
+    )
+
+
+def _task_rows(task: TaskDifference) -> Iterator[tuple[str, ...]]:
+    """The headline first. Kinds that it is made of stand below where there are two; English, the task's own languages
+    and retrieval at the chosen layer always, since the headline is without them."""
+    robust = _number(task.iqm, "+.1f"), _number(task.improvement, ".2f")
+    kinds = [kind for kind in ("seen", "unseen") if kind in task.by_kind]
+    told = _count(task.headline) + (f" {kinds[0]}" if len(kinds) == 1 and not _with_english(task) else "")
+    yield task.task, told if task.headline else HOLE, *_figure(task.headline), _seeds(task.headline), *robust
+    for kind, figure in task.by_kind.items():
+        if kind in kinds and (len(kinds) == 1 or task.headline is None):
+            continue
+        few = f": {' '.join(figure.languages)}" if len(figure.languages) <= 4 and kind != "english" else ""
+        name = "English" if kind == "english" else f"{_count(figure)} {kind}{few}"
+        yield "", name + (", not zero-shot" if kind == "own" else ""), *_figure(figure), _seeds(figure), HOLE, HOLE
+    if chosen := task.chosen_layer:
+        yield "", f"{_count(chosen)}, layer by {task.layer_rule}", *_figure(chosen), _seeds(chosen), HOLE, HOLE
+
+
+def _with_english(task: TaskDifference) -> bool:
+    return task.headline is not None and "en" in task.headline.languages
+
+
+def _contrast_notes(one: ContrastResult) -> Iterator[str]:
+    figure = one.figure
+    if figure and figure.p is not None:
+        sign = "" if figure.sign_p is None else f"; exact sign-flip test: p {p_text(figure.sign_p)}"
+        yield f"Paired t test over seeds: p {p_text(figure.p)}, Holm-corrected {p_text(one.holm)}{sign}."
+    for task in one.tasks:
+        if task.hole:
+            yield f"{task.task}: {task.hole}."
+        if task.missing:
+            yield f"{task.task}: not compared, for one side lacks them: {' '.join(task.missing)}."
+        if task.split == "dev":
+            yield f"{task.task}: on dev, for the data hold no test set."
+    if one.degenerate:
+        yield f"Degenerate runs, one class predicted for everything: {'; '.join(one.degenerate)}."
+
+
+def retrieval(report: Report) -> Table | None:
+    """Retrieval's scores at the fixed layer and at the chosen one; None where no retrieval was run."""
+    rows = []
+    for line in report.table.lines:
+        for task in ("bucc2018", "tatoeba"):
+            cell = line.cells.get(task)
+            curve = next((c for c in report.layers if (c.model, c.arm, c.task) == (line.model, line.arm, task)), None)
+            if cell is None or curve is None:
+                continue
+            best = mean(cell.chosen.values()) if cell.chosen else None
+            layers = " ".join(map(str, curve.chosen))
+            name = line.arm if len(report.models) == 1 else f"{line.arm} of {line.model}"
+            rows.append((
+                task, clean(name), str(curve.fixed), _number(cell.value), layers, curve.rule, _number(best),
+                str(len(cell.values)),
+            ))  # fmt: skip
+    if not rows:
+        return None
+    return Table(
+        title=f"Retrieval by layer, {report.setting}",
+        head=("task", "intermediate", "fixed layer", "score", "chosen layer", "chosen on", "score there", "seeds"),
+        rows=tuple(sorted(rows, key=lambda row: row[0])),
+        text=2,
+        notes=("A layer chosen by `oracle` is the best on the very test set: an upper bound, for there is no dev set.",)
+        if any(row[5] == "oracle" for row in rows)
+        else (),
+    )
+
+
+def sweeps(report: Report) -> Iterator[Table]:
+    """Retrieval at every layer, a table a model and task."""
+    for model, task in dict.fromkeys((curve.model, curve.task) for curve in report.layers):
+        curves = [curve for curve in report.layers if (curve.model, curve.task) == (model, task)]
+        of = f" of {clean(model)}" if len(report.models) > 1 else ""
+        fixed = curves[0].fixed
+        yield Table(
+            title=f"{task}{of} at every layer, on {curves[0].split}, {report.setting}",
+            head=("layer", *(clean(curve.arm) for curve in curves)),
+            rows=tuple(
+                (f"{layer}{' (fixed)' if layer == fixed else ''}", *(_at(curve, layer) for curve in curves))
+                for layer in range(max(len(curve.values) for curve in curves))
+            ),
+            notes=("Layer 0 is the embeddings. Means over languages and seeds.",),
+        )
+
+
+def _at(curve: LayerCurve, layer: int) -> str:
+    if layer >= len(curve.values):
+        return HOLE
+    return f"{curve.values[layer]:.1f}{' (chosen)' if layer in curve.chosen else ''}"
+
+
+def coverage(report: Report) -> tuple[str, ...]:
+    """How much of the study is there, in sentences."""
+    there = f"{report.table.rows_done} of {report.table.rows} results are there."
+    if not report.missing:
+        return (there,)
+    more = len(report.missing) - MOST_MISSING
+    listed = "; ".join(report.missing[:MOST_MISSING]) + (f"; and {more} more" if more > 0 else "")
+    return (there, clean(f"Missing: {listed}."))
+
+
+def seen(report: Report) -> Table | None:
+    """What the intermediates were trained on, in examples; None where no run says so."""
+    rows = tuple(
+        (clean(arm.name), task, " ".join(f"{language} {count:,}" for language, count in languages.items()))
+        for arm in report.arms
+        for task, languages in arm.examples.items()
+    )
+    head = ("intermediate", "task", "examples by language")
+    return Table(title="What the intermediates saw", head=head, rows=rows, text=3) if rows else None
+
+
+def _figure(figure: Figure | None) -> tuple[str, str, str]:
+    if figure is None:
+        return HOLE, HOLE, HOLE
+    return f"{figure.value:+.1f}", _span(figure.seeds), _span(figure.items)
+
+
+def _span(interval: Interval | None) -> str:
+    return HOLE if interval is None else f"[{interval[0]:+.1f}, {interval[1]:+.1f}]"
+
+
+def _seeds(figure: Figure | None) -> str:
+    return HOLE if figure is None else str(len(figure.by_seed))
+
+
+def _count(figure: Figure | None) -> str:
+    return HOLE if figure is None else str(len(figure.languages))
+
+
+def _number(value: float | None, form: str = ".1f") -> str:
+    return HOLE if value is None else format(value, form)
+
+
+def present(tables: Iterable[Table | None]) -> Sequence[Table]:
+    return [table for table in tables if table is not None]
