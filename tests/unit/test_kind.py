@@ -158,6 +158,15 @@ def test_what_is_not_installed_is_named_with_where_to_get_it(command: str, tmp_p
     assert not (programs.folder / "kind-study").exists()
 
 
+def test_docker_that_does_not_answer_is_said_before_anything_is_made(tmp_path: Path) -> None:
+    programs = Programs(tmp_path / "a", *CALLS)
+    (programs.folder / "bin/docker").write_text("#!/bin/sh\nexit 1\n")
+    ended = programs.run("up")
+    assert ended.returncode == 1
+    assert "Docker does not answer: start it" in ended.stderr
+    assert not (programs.folder / "calls").exists()
+
+
 def test_an_environment_needs_a_cluster(tmp_path: Path) -> None:
     ended = Programs(tmp_path / "a", *CALLS).run("env")
     assert (ended.returncode, ended.stdout) == (1, "")
