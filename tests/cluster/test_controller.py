@@ -3,27 +3,23 @@ included, loses a release. Jobs are moved on by hand where no pod is needed."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.cluster import jobs as made
 from tests.cluster import kubeconfigs
 from tests.cluster.conftest import THIN, UP
+from tests.cluster.running import Running
 from tests.run.study import TRAINED, Study, wait
 from tests.s3server import S3Server
 from xtl import local, render
@@ -36,7 +32,6 @@ from xtl.store import Store, commit, layout, open_store
 from xtl.submit import standing, submit
 
 MakeStudy = Callable[..., Study]
-Line = dict[str, Any]
 
 
 @pytest.fixture
@@ -221,44 +216,6 @@ def test_a_job_that_a_person_suspends_stays_so(cluster: Cluster, plan: Plan, sto
 
 
 # -- as a process -----------------------------------------------------------------------------------------------------
-
-
-class Running:
-    """`xtl controller`; `lines` are what it logged, parsed."""
-
-    def __init__(self, namespace: str, log: Path, name: str, *options: str, env: dict[str, str] | None = None) -> None:
-        self.name, self.log, self.port = name, log, kubeconfigs.free_ports(1)
-        words = ["controller", "-n", namespace, "--port", str(self.port), "--every", "1", "--lease-seconds", "4"]
-        with log.open("ab") as file:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "xtl.cli.app", *words, *options],
-                env={**os.environ, **(env or {}), "POD_NAME": name}, stdin=subprocess.DEVNULL, stderr=file,
-            )  # fmt: skip
-
-    def lines(self) -> list[Line]:
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
-
-    def page(self, path: str) -> tuple[int, str]:
-        """0 where nobody answers."""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
-        except OSError:
-            return 0, ""
-
-    def metric(self, name: str) -> float:
-        found = [line for line in self.page("/metrics")[1].splitlines() if line.startswith(f"{name} ")]
-        return float(found[0].split()[-1]) if found else 0.0
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=20)
 
 
 @pytest.fixture

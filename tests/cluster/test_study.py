@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.cluster import jobs as made
-from tests.run.study import Ended, Study, keys, wait
+from tests.run.study import Ended, Study, keys, results, wait
 from xtl.cluster import JOBS, PODS, Cluster
 from xtl.store import Store, commit, layout, open_store
 from xtl.submit import condition
@@ -34,16 +34,6 @@ def submit_and_wait(study: Study, *options: str) -> Ended:
 
 def scores(store: Store, grid: str) -> bytes:
     return store.get(f"{layout.grid_prefix(grid)}scores.csv")[0]
-
-
-def results(store: Store, grid: str) -> dict[str, Any]:
-    """By title, what a stage's result is: its metrics, and the hashes of its files."""
-    found = {}
-    for title, key in keys(store, grid).items():
-        manifest = commit.read_manifest(store, key)
-        assert manifest is not None, f"{title} is not committed in {store.url}"
-        found[title] = manifest.get("metrics"), {name: blob.sha256 for name, blob in commit.blobs(manifest).items()}
-    return found
 
 
 def job_of(cluster: Cluster, key: str) -> dict[str, Any]:

@@ -163,3 +163,13 @@ def alive(pid: int) -> bool:
 def beat(store: Store, key: str) -> dict[str, Any]:
     """The stage's last heartbeat."""
     return commit.get_json(store, layout.progress_name(key)) or {}
+
+
+def results(store: Store, grid: str) -> dict[str, Any]:
+    """By title, what a stage's result is: its metrics, and the hashes of its files."""
+    found = {}
+    for title, key in keys(store, grid).items():
+        manifest = commit.read_manifest(store, key)
+        assert manifest is not None, f"{title} is not committed in {store.url}"
+        found[title] = manifest.get("metrics"), {name: blob.sha256 for name, blob in commit.blobs(manifest).items()}
+    return found
