@@ -2,7 +2,7 @@
 
 It needs `booktabs` and nothing else. Everything that is not LaTeX's own is escaped; a character that pdflatex's fonts
 lack is written as its code point. A contrast's table is long where it has many tasks: nothing is left out to make it
-fit, and `\\small` is all that it does.
+fit but spacing and size.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from xtl.report.tables import Table, clean
 
 PREAMBLE = r"""\documentclass[a4paper]{article}
 \usepackage[T1]{fontenc}
-\usepackage[margin=2cm,landscape]{geometry}
+\usepackage[margin=1.5cm]{geometry}
 \usepackage{booktabs}
 \begin{document}"""
 
@@ -70,7 +70,7 @@ def table(one: Table, caption: str, label: str) -> str:
     said = " ".join([f"{one.title}.", caption, *one.notes])
     lines = [
         r"\begin{table}[p]",
-        r"\centering\small",
+        r"\centering\footnotesize\setlength{\tabcolsep}{4pt}",
         rf"\caption{{{escape(said)}}}",
         rf"\label{{tab:{label}}}",
         rf"\begin{{tabular}}{{{columns}}}",

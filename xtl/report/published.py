@@ -21,7 +21,8 @@ from xtl.tasks import TASKS
 Pair = tuple[float | None, float | None]  # exact match, F1
 TABLES = "Chung et al. 2021 (RemBERT), tables 7 and 16; mT5's README"
 LAYERS = "XTREME's authors, their own replication (layer 14, mean pooling), means over languages"
-BASELINE, BEST = "XLM-R large", "X-STILTs (Phang et al. 2020: best intermediate per target)"
+BEST = "X-STILTs"
+_BEST = f"{TABLES}; X-STILTs is Phang et al. 2020 with the best intermediate for each target"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,28 +31,43 @@ class Row:
 
     model: str
     source: str
-    of: str = ""
+    of: str
     scores: Mapping[str, float | Pair]
 
 
-def _row(model: str, of: str, xnli: float, pawsx: float | None, udpos: float | None, panx: float, *qa: Pair) -> Row:
-    found = {"xnli": xnli, "pawsx": pawsx, "udpos": udpos, "panx": panx, **dict(zip(_QA, qa, strict=True))}
-    scores = {task: value for task, value in found.items() if value is not None}
-    return Row(model=model, of=of, source=TABLES, scores=scores)
-
-
-_QA = ("xquad", "mlqa", "tydiqa")
 _LARGE = "FacebookAI/xlm-roberta-large"
 ROWS: tuple[Row, ...] = (
-    _row("mBERT", "google-bert/bert-base-multilingual-cased", 65.4, 81.9, None, 62.2,
-         (None, 64.5), (None, 61.4), (None, 59.7)),
-    _row(BASELINE, _LARGE, 79.2, 86.4, 73.8, 65.4, (60.8, 76.6), (53.2, 71.6), (45.0, 65.1)),
-    Row(model="XLM-R large, retrieval", of=_LARGE, source=LAYERS, scores={"tatoeba": 31.0, "bucc2018": 71.5}),
-    _row(BEST, _LARGE, 80.0, 87.9, 74.9, 64.0, (63.3, 78.7), (53.7, 72.4), (59.5, 76.0)),
-    _row("RemBERT", "google/rembert", 80.8, 87.5, 76.5, 70.1, (None, 79.6), (None, 73.1), (None, 77.0)),
+    Row(
+        model="mBERT",
+        of="google-bert/bert-base-multilingual-cased",
+        source=TABLES,
+        scores={"xnli": 65.4, "pawsx": 81.9, "panx": 62.2, "xquad": (None, 64.5), "mlqa": (None, 61.4),
+                "tydiqa": (None, 59.7)},
+    ),
+    Row(
+        model="XLM-R large",
+        of=_LARGE,
+        source=f"{TABLES}; retrieval: {LAYERS}",
+        scores={"xnli": 79.2, "pawsx": 86.4, "udpos": 73.8, "panx": 65.4, "xquad": (60.8, 76.6), "mlqa": (53.2, 71.6),
+                "tydiqa": (45.0, 65.1), "bucc2018": 71.5, "tatoeba": 31.0},
+    ),
+    Row(
+        model=BEST,
+        of=_LARGE,
+        source=_BEST,
+        scores={"xnli": 80.0, "pawsx": 87.9, "udpos": 74.9, "panx": 64.0, "xquad": (63.3, 78.7), "mlqa": (53.7, 72.4),
+                "tydiqa": (59.5, 76.0)},
+    ),
+    Row(
+        model="RemBERT",
+        of="google/rembert",
+        source=TABLES,
+        scores={"xnli": 80.8, "pawsx": 87.5, "udpos": 76.5, "panx": 70.1, "xquad": (None, 79.6), "mlqa": (None, 73.1),
+                "tydiqa": (None, 77.0)},
+    ),
 )  # fmt: skip
 #: The rows of each study that a report can be set beside.
-STUDIES: Mapping[str, tuple[Row, ...]] = {"phang2020": ROWS[1:4]}
+STUDIES: Mapping[str, tuple[Row, ...]] = {"phang2020": ROWS[1:3]}
 
 
 def rows(report: Report, study: str = "") -> list[dict[str, Any]]:
@@ -59,7 +75,7 @@ def rows(report: Report, study: str = "") -> list[dict[str, Any]]:
     with the differences. study: those of one study alone. Raises UserError for one not known."""
     found: list[dict[str, Any]] = []
     for row in _chosen(study):
-        found.append({"model": row.model, "source": row.source, "caution": _theirs(row), "ours": False,
+        found.append({"model": row.model, "source": row.source, "caution": "", "ours": False,
                       "cells": {task: _published(row.scores[task]) if task in row.scores else HOLE
                                 for task in report.tasks}})  # fmt: skip
         for model in report.models:
@@ -74,15 +90,14 @@ def against(report: Report, study: str) -> list[dict[str, Any]]:
 
 
 def table(report: Report, study: str = "") -> Table:
-    """The same to print."""
+    """The same to print, a task a row."""
     found = rows(report, study)
+    sources = dict.fromkeys(f"{one['model']}: {one['source']}." for one in found if not one["ours"])
     notes = dict.fromkeys(f"{one['model']}: {one['caution']}" for one in found if one["caution"])
-    sources = dict.fromkeys(f"Source of {one['model']}: {one['source']}." for one in found if not one["ours"])
     return Table(
-        title=f"Published results and ours ({report.setting}), ours with the difference",
-        head=("model", *report.tasks),
-        rows=tuple((clean(one["model"]), *(one["cells"][task] for task in report.tasks)) for one in found),
-        sub=frozenset(at for at, one in enumerate(found) if one["ours"]),
+        title=f"Published results, and ours with the difference, {report.setting}",
+        head=("task", *(clean(one["model"]) for one in found)),
+        rows=tuple((task, *(one["cells"][task] for one in found)) for task in report.tasks),
         notes=(*sources, *map(clean, notes)),
     )
 
@@ -98,7 +113,7 @@ def _ours(report: Report, row: Row, model: str) -> tuple[str, dict[str, tuple[st
     lines = [line for line in report.table.lines if line.model == model]
     if row.model == BEST:
         english = {arm.name for arm in report.arms if arm.tasks and set(arm.languages) == {"en"}}
-        lines, name = [line for line in lines if line.arm in english], "ours, the best English arm of each target"
+        lines, name = [line for line in lines if line.arm in english], "ours, best English arm"
     else:
         bare = {arm.name for arm in report.arms if not arm.tasks}
         lines, name = [line for line in lines if line.arm in bare], "ours, no intermediate"
@@ -115,15 +130,11 @@ def _best(lines: Sequence[Line], task: str) -> tuple[str, Cell] | None:
 
 
 def _beside(report: Report, row: Row, model: str, name: str, cells: Mapping[str, tuple[str, Cell]]) -> dict[str, Any]:
-    several = row.model == BEST
-    shown = {
-        task: _difference(cell, row.scores[task], report.table.seeds) + (f" {arm}" if several else "")
-        for task, (arm, cell) in cells.items()
-    }
+    shown = {task: _difference(cell, row.scores[task]) for task, (_, cell) in cells.items()}
     return {
         "model": name,
         "source": f"this study, mean over {len(report.seeds)} seed{'s' if len(report.seeds) != 1 else ''}",
-        "caution": " ".join(_cautions(report, row, model, {task: cell for task, (_, cell) in cells.items()})),
+        "caution": " ".join(_cautions(report, row, model, cells)),
         "ours": True,
         "cells": {task: shown.get(task, HOLE) for task in report.tasks},
     }
@@ -133,7 +144,7 @@ def _published(value: float | Pair) -> str:
     return "/".join(map(_number, value)) if isinstance(value, tuple) else _number(value)
 
 
-def _difference(cell: Cell, theirs: float | Pair, seeds: Sequence[int]) -> str:
+def _difference(cell: Cell, theirs: float | Pair) -> str:
     """`79.0 (-0.2)`, or `60.1/76.2 (-0.7/-0.4)`, with a mark where it is less than the published figure is of."""
     mark = ("*" if cell.partial else "") + ("†" if cell.split == "dev" else "")
     if not isinstance(theirs, tuple):
@@ -147,14 +158,12 @@ def _number(value: float | None) -> str:
     return HOLE if value is None else f"{value:.1f}"
 
 
-def _theirs(row: Row) -> str:
-    return "BUCC on its dev set, the layer fixed beforehand." if "bucc2018" in row.scores else ""
-
-
-def _cautions(report: Report, row: Row, model: str, cells: Mapping[str, Cell]) -> Iterator[str]:
+def _cautions(report: Report, row: Row, model: str, best: Mapping[str, tuple[str, Cell]]) -> Iterator[str]:
     """What keeps ours from being compared with the row."""
+    cells = {task: cell for task, (_, cell) in best.items()}
     if row.model == BEST:
-        yield "Chosen for each target on the very scores that are shown, so optimistic."
+        arms = ", ".join(f"{task} {arm}" for task, (arm, _) in best.items())
+        yield f"The arms are {arms}: chosen on the very scores that are shown, so optimistic."
     if model != row.of:
         yield f"The model differs: ours is {model}, the published one {row.of}."
     if report.setting != "zero-shot":
@@ -182,14 +191,15 @@ _CODE = {True: "Phang et al.'s code", False: "XTREME's scripts for XLM-R large"}
 
 
 def _other_settings(report: Report, model: str, tasks: Sequence[str], preset: str) -> Iterator[str]:
-    """What a target was fine-tuned with, where it is not the published code's."""
+    """What targets were fine-tuned with where it is not the published code's, equal settings once."""
+    found: dict[str, list[str]] = {}
     for task in tasks:
-        published = TASKS[task].settings.get(preset)
-        place = ("target", model, task)
+        published, place = TASKS[task].settings.get(preset), ("target", model, task)
         ours = next((run.settings for run in report.runs if run.done and (run.kind, run.model, run.task) == place), {})
-        if published is None or TASKS[task].form == "sentence":
-            continue
-        names = [name for name in ("lr", "epochs", "steps", "batch", "length") if name in ours]
-        apart = [f"{name} {ours[name]}" for name in names if ours[name] != getattr(published, name, None)]
-        if apart:
-            yield f"{task} {', '.join(apart)}"
+        if published is not None and TASKS[task].form != "sentence":
+            names = [name for name in ("lr", "epochs", "steps", "batch", "length") if name in ours]
+            apart = [f"{name} {ours[name]:g}" for name in names if ours[name] != getattr(published, name, None)]
+            if apart:
+                found.setdefault(", ".join(apart), []).append(task)
+    for settings, those in found.items():
+        yield f"{' '.join(those)}: {settings}"
