@@ -13,7 +13,8 @@ DOCKER ?= docker
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow cluster-test test-all check golden image bench clean
+.PHONY: help setup demo test test-slow cluster-test test-all check golden image kind-up kind-test \
+	kind-down bench clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -53,6 +54,20 @@ golden: setup  ## write the golden files again from the code as it is; look at t
 image:  ## build the images xtl:dev (stages) and xtl-cli:dev (control plane) with $(DOCKER)
 	$(DOCKER) build --target runtime $(if $(TORCH_INDEX),--build-arg TORCH_INDEX=$(TORCH_INDEX)) -t xtl:dev .
 	$(DOCKER) build --target cli -t xtl-cli:dev .
+
+# xtl alone, without torch, where setup has not been here: all that a laptop needs to submit.
+$(BIN)/xtl:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -c constraints.txt -e .
+
+kind-up:  ## a Kubernetes in Docker (kind) with xtl on it; KIND_NODE_IMAGE chooses the node's image
+	k8s/kind/run up
+
+kind-test: $(BIN)/xtl  ## kind-up, then the demo submitted to it must score as `xtl run` does; under 20 minutes
+	k8s/kind/run test
+
+kind-down:  ## remove kind's cluster and all that is in it
+	k8s/kind/run down
 
 bench: setup  ## measure what the project claims about speed
 	@for script in bench/[a-z]*.py; do $(BIN)/python -m bench.$$(basename $$script .py) || exit 1; done
