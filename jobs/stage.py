@@ -110,7 +110,9 @@ def _run(store: Store, key: str, attempt: str, work: Path, heartbeat: Heartbeat)
     )
     log.info("stage %s: %s", key[:12], spec["kind"])
     stop.check()
-    body = import_module(KINDS[spec["kind"]]).run(context)
+    kind = import_module(KINDS[spec["kind"]])
+    stop.check()  # torch took seconds to import
+    body = kind.run(context)
     if body is None:
         log.info("a partial report is written; rows are missing, so nothing is committed")
         return

@@ -48,6 +48,8 @@ class Lease:
         self._stop.set()
         if self._thread:
             self._thread.join(patience_seconds)
+        if not self.leading.is_set():
+            return  # nothing to give back, and the API server may be away
         try:
             self.release()
         except XtlError as error:

@@ -42,7 +42,7 @@ PLAN = """
 cd /tmp && printf %s "$GRID" > grid.yaml && xtl data demo data >&2 && xtl plan grid.yaml -o json
 """
 #: As in names of variables, and as keys of common makers look.
-SECRET_NAMES = re.compile(r"SECRET|TOKEN|PASSWORD|CREDENTIAL|ACCESS_KEY|API_?KEY", re.IGNORECASE)
+SECRET_NAMES = re.compile(r"(SECRET|TOKEN|PASSWORD|CREDENTIALS|ACCESS_KEY|API_?KEY)$", re.IGNORECASE)
 SECRET_VALUES = re.compile(r"AKIA[A-Z0-9]{16}|hf_[A-Za-z0-9]{30}|PRIVATE KEY|://[^/\s:]+:[^/\s@]+@")
 CLI_BYTES = 350e6
 

@@ -16,6 +16,7 @@ from tests.readme import ROOT
 
 CONTEXT = ("Dockerfile", ".dockerignore", "pyproject.toml", "constraints.txt", "README.md", "xtl", "jobs", "k8s")
 NEW_BYTES = 10e6
+UNITS = {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9}
 REBUILD_SECONDS = 120.0
 
 
@@ -48,10 +49,12 @@ def build(engine: Engine, tree: Path, target: str, tag: str) -> float:
     return time.monotonic() - began
 
 
-def new_bytes(engine: Engine, image: str, layers: int) -> int:
-    """The size of the last so many layers: history tells the newest first, and of what made no layer that it has 0."""
-    sizes = engine.call("history", "--human=false", "--format", "{{.Size}}", image).out.split()
-    return sum([int(size) for size in sizes if int(size)][:layers])
+def new_bytes(engine: Engine, image: str, layers: int) -> float:
+    """The size of the last so many layers: history tells the newest first, and of what made no layer that it has 0.
+    docker tells bytes, podman rounded figures with a unit."""
+    sizes = engine.call("history", "--human=false", "--format", "{{.Size}}", image).out.splitlines()
+    pairs = [(*size.split(), "B")[:2] for size in sizes]
+    return sum([number for one, unit in pairs if (number := float(one) * UNITS[unit])][:layers])
 
 
 @pytest.mark.parametrize(("target", "image"), [("cli", CLI), ("runtime", RUNTIME)])
