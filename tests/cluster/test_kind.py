@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from tests.cluster import kubeconfigs
+from tests.cluster.conftest import GPUS
 from tests.cluster.test_chart import helm
 from tests.stand_in import ROOT, Programs
 
@@ -78,6 +79,10 @@ def test_a_study_on_kind_scores_as_a_run_in_the_same_image(programs: Programs, t
     assert not (programs.folder / "kind-study/study").exists()
     assert programs.run("down").returncode == 0
     assert not (programs.folder / "kind-study").exists()
+
+
+def test_kinds_node_announces_the_gpus_that_these_tests_count_on() -> None:
+    assert f"\ngpus={GPUS}\n" in (FILES / "run").read_text()
 
 
 def test_kinds_manifests_and_the_chart_for_it_are_taken_by_the_api_server(namespace: str) -> None:
