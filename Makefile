@@ -10,10 +10,14 @@ TORCH := $(shell sed -n 's/^\(torch==.*\)/\1/p' constraints.txt)
 DEMO ?= demo-study
 WORKERS ?= 2
 DOCKER ?= docker
+# Images are for a cluster's GPUs, whatever this machine has: torch for CUDA, unless the caller names an index.
+IMAGE_TORCH = $(if $(filter-out file,$(origin TORCH_INDEX)),--build-arg TORCH_INDEX=$(TORCH_INDEX))
+IMAGE_LABELS = --label org.opencontainers.image.version=$(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) \
+	--label org.opencontainers.image.revision=$(or $(shell git describe --always --dirty 2>/dev/null),unknown)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow cluster-test test-all check golden image kind-up kind-test \
+.PHONY: help setup demo test test-slow cluster-test test-all check golden image image-test kind-up kind-test \
 	kind-down bench clean
 
 help:  ## list the targets
@@ -33,15 +37,15 @@ demo: setup  ## run a small study end to end, on data that xtl makes; prints the
 	$(BIN)/xtl run grids/demo.yaml --data $(DEMO)/data --store $(DEMO)/store --parallel $(WORKERS)
 
 test: setup  ## the fast tests, under ten minutes
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not cluster"
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not cluster and not image"
 
 test-slow: setup  ## the slow tests alone, at most 15 minutes
-	$(BIN)/python -m pytest -n $(WORKERS) -m "slow and not cluster"
+	$(BIN)/python -m pytest -n $(WORKERS) -m "slow and not cluster and not image"
 
 cluster-test: setup  ## the tests on a real Kubernetes: XTL_TEST_KUBECONFIG's, or one that it starts and stops
 	$(BIN)/python -m pytest -m cluster --durations=5 tests/cluster
 
-test-all: test test-slow  ## every test but the cluster's
+test-all: test test-slow  ## every test but the cluster's and the images'
 
 check: setup  ## ruff and the type checker
 	$(BIN)/ruff format --check .
@@ -51,9 +55,12 @@ check: setup  ## ruff and the type checker
 golden: setup  ## write the golden files again from the code as it is; look at the diff before you commit
 	XTL_WRITE_GOLDEN=1 $(BIN)/python -m pytest -q tests -k golden
 
-image:  ## build the images xtl:dev (stages) and xtl-cli:dev (control plane) with $(DOCKER)
-	$(DOCKER) build --target runtime $(if $(TORCH_INDEX),--build-arg TORCH_INDEX=$(TORCH_INDEX)) -t xtl:dev .
-	$(DOCKER) build --target cli -t xtl-cli:dev .
+image:  ## build xtl:dev (stages) and xtl-cli:dev (control plane) with $(DOCKER); CUDA, or TORCH_INDEX=URL for another torch
+	$(DOCKER) build --target runtime $(IMAGE_LABELS) $(IMAGE_TORCH) -t xtl:dev .
+	$(DOCKER) build --target cli $(IMAGE_LABELS) -t xtl-cli:dev .
+
+image-test: setup image  ## build the images and test them in containers, with $(DOCKER)
+	XTL_TEST_ENGINE=$(DOCKER) $(BIN)/python -m pytest -m image -rP --durations=5 tests/image
 
 # xtl alone, without torch, where setup has not been here: all that a laptop needs to submit.
 $(BIN)/xtl:
