@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from xtl.grid import Grid, load
-from xtl.inventory import TINY, Inventory, Model, Unit, needed_units
+from xtl.inventory import SHAPES, TINY, Inventory, Model, Unit, needed_units
 from xtl.tasks import TASKS
 
 GRID = """\
@@ -50,5 +50,33 @@ def inventory(of: Grid, *, edition: str = "1") -> Inventory:
         units[(task, part)] = Unit(task=task, part=part, origin={"digest": digest}, listings=listings)
     models = {
         name: Model(name=name, identity={"tiny": TINY} if name == "tiny" else {"hub": name}) for name in of.models
+    }
+    return Inventory(units=units, models=models, source={"folder": of.data})
+
+
+#: Passages a language of text for masked LM, which the user brings: more than any mixture's cap takes of them.
+PASSAGES = 100_000
+
+
+def whole(of: Grid) -> Inventory:
+    """Every unit that the grid needs, with the published number of examples: what a data folder with all files holds."""
+    units = {}
+    for key, part in needed_units(of):
+        task = TASKS[key]
+        train = {"mlm": PASSAGES}.get(key) or task.train_sizes.get(part or "en") or task.train_sizes.get("en", 0)
+        listings = {(part or "en", "train"): train} if train else {}
+        if not part and task.target:
+            splits = {"test": task.test_sizes, "dev": task.dev_sizes or task.test_sizes}
+            for split, sizes in splits.items():
+                for language, count in sizes.items():
+                    sides = (f"{split}.{side}" for side in (language, "en", "gold"))
+                    listings |= dict.fromkeys(
+                        ((language, name) for name in (sides if task.group == "retrieval" else (split,))), count
+                    )
+        digest = hashlib.sha256(f"{key}@{part}".encode()).hexdigest()
+        units[(key, part)] = Unit(task=key, part=part, origin={"digest": digest}, listings=listings)
+    models = {
+        name: Model(name=name, identity={"hub": name}, layers=SHAPES[name][0], hidden=SHAPES[name][1])
+        for name in of.models
     }
     return Inventory(units=units, models=models, source={"folder": of.data})

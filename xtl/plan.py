@@ -149,14 +149,16 @@ class _Planner:
         alone = arm.parts[0].task if len(arm.parts) == 1 else None
         whole = resolve(self.grid, "intermediate", alone, arm).values
         optimiser = {name: value for name, value in whole.items() if name in OPTIMISER}
-        parts, data, tokens = [], {}, 0
+        parts, data, tokens, share = [], {}, 0, self._shares(arm, optimiser.get("steps", 0))
         for part in arm.parts:
             own = resolve(self.grid, "intermediate", part.task, arm).values
             settings = {name: value for name, value in own.items() if name not in OPTIMISER}
             languages = list(languages_of(part, self.inventory))
             parts.append({"task": part.task, "languages": languages, "cap": part.cap, "settings": settings})
             data[part.task] = {x: self.data[training_unit(part.task, x)] for x in languages}
-            tokens += 3 * self._training_tokens(part.task, languages, {**optimiser, **settings}, part.cap, arm.mix_cap)
+            steps = {"steps": share[part.task]} if "steps" in optimiser else {}
+            trained = {**optimiser, **settings, **steps}
+            tokens += 3 * self._training_tokens(part.task, languages, trained, part.cap, arm.mix_cap)
         spec = {
             "kind": "intermediate",
             "optimiser": optimiser,
@@ -207,10 +209,21 @@ class _Planner:
     def _training_tokens(
         self, task: str, languages: list[str], settings: Mapping[str, Any], cap: int | None, mix_cap: int | None
     ) -> int:
-        sizes = (self.inventory.units[training_unit(task, x)].listings[(x, "train")] for x in languages)
-        examples = min([sum(sizes), *(limit for limit in (cap, mix_cap) if limit)])
+        examples = self._examples(task, languages, cap, mix_cap)
         seen = settings["steps"] * settings["batch"] if "steps" in settings else examples * settings["epochs"]
         return int(seen * min(TASKS[task].tokens, settings["length"]))
+
+    def _examples(self, task: str, languages: Iterable[str], cap: int | None, mix_cap: int | None) -> int:
+        sizes = (self.inventory.units[training_unit(task, x)].listings[(x, "train")] for x in languages)
+        return min([sum(sizes), *(limit for limit in (cap, mix_cap) if limit)])
+
+    def _shares(self, arm: Arm, steps: int) -> dict[str, float]:
+        """An arm's steps by task: in proportion to size, as a mixture is sampled."""
+        sizes = {
+            part.task: self._examples(part.task, languages_of(part, self.inventory), part.cap, arm.mix_cap)
+            for part in arm.parts
+        }
+        return {task: steps * size / sum(sizes.values()) for task, size in sizes.items()}
 
     def _reduce(self, rows: Iterable[Row]) -> str:
         spec = {

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from tests.grids import whole
+from xtl.cli.plan import gpu_hours
 from xtl.grid import Grid, load
+from xtl.plan import build
 from xtl.tasks import TASKS
 
 GRIDS = Path(__file__).parents[2] / "grids"
@@ -33,6 +38,46 @@ def test_there_are_these_at_least() -> None:
 def test_what_runs_without_a_gpu(name: str) -> None:
     grid = read(name)
     assert (grid.models, grid.precision, len(grid.seeds), len(grid.targets)) == (("tiny",), "fp32", 1, 9)
+
+
+@pytest.mark.parametrize("name", ["phang2020", "english-vs-non-english"])
+def test_what_a_study_takes_is_what_the_plan_says(name: str) -> None:
+    grid = read(name)
+    plan = build(grid, whole(grid))
+    kinds = Counter(stage.kind for stage in plan.stages.values())
+    said = re.search(
+        r"What it takes: (\d+) stages \((\d+) intermediates, (\d+) targets\), about (\d+) GPU hours",
+        _in_line(grid.text),
+    )
+    assert said, "the file says how many stages and hours it takes"
+    found = (len(plan.stages), kinds["intermediate"], kinds["target"], round(gpu_hours(plan, set())))
+    assert tuple(map(int, said.groups())) == found
+
+
+def _in_line(text: str) -> str:
+    return re.sub(r"\s*\n#\s*", " ", text)
+
+
+def test_a_task_takes_as_many_steps_beside_masked_lm_as_alone() -> None:
+    grid = read("phang2020")
+    cap, batch, epochs = 131_072, 32, 3
+    for arm in grid.arms:
+        if arm.spelling.endswith("-mlm"):
+            size = TASKS[arm.parts[0].task].train_sizes["en"]
+            steps = grid.train.intermediate.get(arm.spelling, {}).get("steps")
+            assert arm.mix_cap == cap
+            assert (steps is not None) == (size > cap)
+            if steps:
+                assert steps / 2 == pytest.approx(size * epochs / batch, abs=1)
+
+
+def test_what_is_seen_and_retrieval_have_contrasts_of_their_own() -> None:
+    grid = read("english-vs-non-english")
+    named = {one.name: one for one in grid.contrasts}
+    seen = named["nli-three-seen"]
+    assert set(seen.languages) == {"de", "ru", "sw"}
+    assert "xnli" not in seen.tasks, "those languages are the target's own there, so that nothing could be compared"
+    assert named["paraphrase-retrieval"].tasks == ("bucc2018", "tatoeba")
 
 
 def test_the_published_study_is_whole() -> None:
