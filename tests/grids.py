@@ -59,7 +59,7 @@ PASSAGES = 100_000
 
 
 def whole(of: Grid) -> Inventory:
-    """Every unit that the grid needs, with the published number of examples: what a data folder with all files holds."""
+    """Every unit that the grid needs, with the published number of examples: a data folder with all files."""
     units = {}
     for key, part in needed_units(of):
         task = TASKS[key]
