@@ -1,0 +1,267 @@
+"""The report's figures as SVG text: a forest plot and dots by language for each contrast, layer curves, a heat map.
+
+A figure shows what its table on the page says in numbers; it can be put into a page, or written to a file by
+`svg.alone`. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from xtl.report.contrasts import KINDS, ContrastResult, Figure, TaskDifference
+from xtl.report.heat import HeatRow
+from xtl.report.model import LayerCurve
+from xtl.report.shown import counted, points, span, told
+from xtl.report.svg import Canvas, Scale, alone, line, scale
+from xtl.report.tables import HOLE, clean
+
+__all__ = ["alone", "dots", "forest", "heat_map", "layer_curves", "legend"]
+
+ROW = 21
+#: An interval is drawn out to at most so many times the largest difference; what is longer ends in an arrow.
+REACH = 3.0
+
+Entry = tuple[str, str, Figure | None, str]  # label, mark, figure, what is said where there is none
+
+
+def legend(identifier: str) -> str:
+    """What marks and lines mean, once for all figures of contrasts."""
+    canvas = Canvas(680, 64, identifier=identifier, title="How to read the figures",
+                    description="Marks and lines used in the figures of the contrasts.")  # fmt: skip
+    words = (("all", "average compared"), ("seen", "seen by an intermediate"), ("unseen", "unseen"),
+             ("english", "English"), ("own", "own task trained (not zero-shot)"))  # fmt: skip
+    x = 10.0
+    for mark, text in words:
+        canvas.mark(mark, x, 14)
+        canvas.text(x + 10, 18, text)
+        x += 34 + 6.4 * len(text)
+    canvas.path(line((6, 44), (46, 44)), "wide")
+    canvas.text(54, 48, "thick: 95 % interval over seeds (paired t)")
+    canvas.path(_whisker(330, 370, 44), "thin")
+    canvas.text(378, 48, "thin: 95 % interval over test items (bootstrap)")
+    return str(canvas)
+
+
+def forest(one: ContrastResult, identifier: str) -> str:
+    """Tasks as rows, and under each its kinds of language where it has several; the average over tasks last."""
+    entries = _forest_entries(one)
+    left, right, width = 190, 505, 710
+    height = 34 + ROW * len(entries) + 42
+    canvas = Canvas(
+        width,
+        height,
+        identifier=identifier,
+        title=f"{one.name}: {one.arm} minus {one.against}, by task",
+        description="; ".join(f"{label.strip()}: {told(f) if f else hole}" for label, _, f, hole in entries) + ".",
+    )
+    figures = [figure for _, _, figure, _ in entries if figure]
+    across = _across(figures, left, right)
+    bottom = 34 + ROW * len(entries)
+    _grid(canvas, across, 26, bottom)
+    canvas.text(right + 12, 18, "points, 95 % over seeds", "mute")
+    canvas.text(width - 4, 18, "seeds", "mute", "end")
+    for at, (label, mark, figure, hole) in enumerate(entries):
+        y = 34 + ROW * at + ROW / 2
+        canvas.text(
+            24 if label.startswith(" ") else 6, y + 4, _short(label.strip(), 26), "bold" if mark == "all" else ""
+        )
+        if figure is None:
+            canvas.text(left + 6, y + 4, _short(hole, 80), "mute")
+            continue
+        _intervals(canvas, figure, across, y)
+        canvas.mark(mark, across(figure.value), y, f"{label.strip()}: {told(figure)}")
+        canvas.text(right + 12, y + 4, f"{points(figure.value)}  {span(figure.seeds) if figure.seeds else ''}".strip())
+        canvas.text(width - 4, y + 4, str(len(figure.by_seed)), "mute", "end")
+    _foot(canvas, one, (left + right) / 2, bottom + 34)
+    return str(canvas)
+
+
+def _forest_entries(one: ContrastResult) -> list[Entry]:
+    entries: list[Entry] = []
+    for task in one.tasks:
+        entries.append((task.task, "all", task.headline, task.hole))
+        if set(task.by_kind) != {"unseen"}:
+            names = {"seen": "seen", "unseen": "unseen", "english": "English", "own": "own (not zero-shot)"}
+            entries += [
+                (f" {names[kind]} ({len(figure.languages)})", kind, figure, "")
+                for kind in KINDS
+                if (figure := task.by_kind.get(kind))
+            ]
+        if task.chosen_layer:
+            entries.append((f" at the {task.layer_rule} layer", "all", task.chosen_layer, ""))
+    if len(one.tasks) > 1:
+        entries.append(("average over tasks", "all", one.overall, "no average: a task is a hole, or no common seed"))
+    return entries
+
+
+def dots(task: TaskDifference, one: ContrastResult, identifier: str) -> str:
+    """One task's languages from left to right, by kind and then by difference, with both intervals."""
+    order = sorted(task.languages, key=lambda x: (KINDS.index(x.kind), -x.difference.value))
+    left, step, top, bottom = 52, 24, 28, 168
+    width = max(left + step * len(order) + 12, 300)
+    canvas = Canvas(
+        width,
+        bottom + 46,
+        identifier=identifier,
+        title=f"{task.task}: {one.arm} minus {one.against}, by language",
+        description="; ".join(f"{x.language} ({x.kind}): {told(x.difference)}" for x in order) + ".",
+    )
+    up = _across([x.difference for x in order], bottom, top, most=5)
+    for tick in up.ticks:
+        style = "zero" if abs(tick) < 1e-9 else "rule"
+        canvas.path(line((left, up(tick)), (width - 6, up(tick))), style)
+        canvas.text(left - 6, up(tick) + 4, _tick(tick, up.step), "mute", "end")
+    canvas.text(6, 14, "points", "mute")
+    kind = None
+    for at, x in enumerate(order):
+        place = left + step * at + step / 2
+        if x.kind != kind and kind is not None:
+            canvas.path(line((place - step / 2, top), (place - step / 2, bottom + 20)), "dash")
+        if x.kind != kind:
+            canvas.text(place - step / 2 + 2, bottom + 38, x.kind, "mute")
+        kind = x.kind
+        _intervals(canvas, x.difference, up, place, upright=True)
+        canvas.mark(x.kind, place, up(x.difference.value), f"{x.language}: {told(x.difference)}")
+        canvas.text(place, bottom + 18, x.language, "", "middle")
+    return str(canvas)
+
+
+def layer_curves(curves: Sequence[LayerCurve], base: str, identifier: str) -> str:
+    """One task of one model: a panel an arm, the baseline dashed in each; the fixed layer and the chosen one marked."""
+    first = curves[0]
+    reference = next((one for one in curves if one.arm == base), None)
+    wide, tall, columns = 230, 150, 3
+    rows = -(-len(curves) // columns)
+    canvas = Canvas(
+        wide * min(columns, len(curves)) + 10,
+        tall * rows + 10,
+        identifier=identifier,
+        title=f"{first.task} by layer, on {first.split}",
+        description="; ".join(_curve_told(one) for one in curves) + ".",
+    )
+    high = max(value for one in curves for value in one.values)
+    for at, one in enumerate(curves):
+        x, y = wide * (at % columns) + 40, tall * (at // columns) + 24
+        across = Scale(low=0, high=max(len(one.values) - 1, 1), start=x, end=x + wide - 56, step=1)
+        up = scale(0.0, max(high, 1.0), y + tall - 56, y, most=4)
+        canvas.text(x, y - 8, _short(one.arm, 26), "bold")
+        for tick in up.ticks:
+            canvas.path(line((across.start, up(tick)), (across.end, up(tick))), "rule")
+            canvas.text(x - 5, up(tick) + 4, f"{tick:.0f}", "mute", "end")
+        canvas.path(line((across(one.fixed), up.end), (across(one.fixed), up.start)), "dash")
+        canvas.text(across(one.fixed), up.start + 14, f"{one.fixed}", "mute", "middle")
+        if reference is not None and one is not reference:
+            canvas.path(line(*((across(i), up(v)) for i, v in enumerate(reference.values))), "dash")
+        canvas.path(line(*((across(i), up(v)) for i, v in enumerate(one.values))), "curve")
+        canvas.mark("all", across(one.fixed), up(one.values[one.fixed]), f"fixed layer {one.fixed}")
+        for layer in one.chosen:
+            canvas.mark("seen", across(layer), up(one.values[layer]), f"layer {layer}, chosen by {one.rule}")
+    return str(canvas)
+
+
+def _curve_told(one: LayerCurve) -> str:
+    chosen = ", ".join(f"{layer} ({one.values[layer]:.1f})" for layer in one.chosen)
+    return (
+        f"{one.arm}: fixed layer {one.fixed} ({one.values[one.fixed]:.1f}), chosen by {one.rule} {chosen}, "
+        f"{counted(one.seeds, 'seed')}"
+    )
+
+
+def heat_map(rows: Sequence[HeatRow], tasks: Sequence[str], base: str, identifier: str) -> str:
+    """Arms as rows, tasks as columns, the difference from the baseline in each cell."""
+    left, wide, tall = 200, 74, 40
+    several = len({row.model for row in rows}) > 1
+    canvas = Canvas(
+        left + wide * len(tasks) + 6,
+        30 + tall * len(rows) + 6,
+        identifier=identifier,
+        title=f"Each arm minus {base}, points",
+        description="; ".join(
+            f"{row.arm}, {task}: {told(cell.figure) if cell.figure else cell.hole}"
+            for row in rows
+            for task, cell in row.cells.items()
+        )
+        + ".",
+    )
+    for at, task in enumerate(tasks):
+        canvas.text(left + wide * at + wide / 2, 20, task, "bold", "middle")
+    for down, row in enumerate(rows):
+        y = 30 + tall * down
+        canvas.text(left - 8, y + 24, _short(f"{row.arm}, {row.model}" if several else row.arm, 28), "", "end")
+        for at, task in enumerate(tasks):
+            cell, x = row.cells[task], left + wide * at
+            canvas.rect(x + 1, y + 1, wide - 2, tall - 2, shade(cell.figure))
+            middle = x + wide / 2
+            if cell.figure is None:
+                canvas.text(middle, y + 24, HOLE, "mute", "middle")
+                continue
+            canvas.text(middle, y + 18, points(cell.figure.value) + ("‡" if cell.own else ""), "bold", "middle")
+            canvas.text(middle, y + 33, counted(len(cell.figure.by_seed), "seed"), "mute", "middle")
+    return str(canvas)
+
+
+#: Edges of the heat map's shades, in points.
+SHADES = (0.5, 1.0, 2.0, 4.0)
+
+
+def shade(figure: Figure | None) -> str:
+    """`z` below half a point either way, `p1` to `p4` above the baseline, `n1` to `n4` below it."""
+    level = sum(abs(figure.value) >= edge for edge in SHADES) if figure else 0
+    if figure is None or not level:
+        return "z"
+    return f"{'p' if figure.value > 0 else 'n'}{level}"
+
+
+def _across(figures: Iterable[Figure], start: float, end: float, most: int = 7) -> Scale:
+    """A scale about zero and all figures, no further than `REACH` times the largest difference."""
+    found = list(figures)
+    inner = [0.0, *(one.value for one in found), *(edge for one in found for edge in one.items or ())]
+    reach = max(1.0, REACH * max(map(abs, inner)))
+    outer = [max(-reach, min(reach, edge)) for one in found for edge in one.seeds or ()]
+    return scale(min(*inner, *outer, -0.5), max(*inner, *outer, 0.5), start, end, most=most)
+
+
+def _intervals(canvas: Canvas, figure: Figure, along: Scale, across: float, *, upright: bool = False) -> None:
+    if figure.seeds:
+        low, high = (along(edge) for edge in figure.seeds)
+        canvas.path(line((across, low), (across, high)) if upright else line((low, across), (high, across)), "wide")
+        for edge, out in ((figure.seeds[0], -1), (figure.seeds[1], 1)):
+            if not along.low <= edge <= along.high:
+                _arrow(canvas, along(edge), across, out, upright)
+    if figure.items:
+        low, high = (along(edge) for edge in figure.items)
+        canvas.path(_whisker(low, high, across, upright=upright), "thin")
+
+
+def _arrow(canvas: Canvas, at: float, across: float, out: int, upright: bool) -> None:
+    """The interval goes on beyond the edge."""
+    tip, back = at, at - 6 * out * (-1 if upright else 1)
+    sides = [(back, across - 5), (tip, across), (back, across + 5)]
+    canvas.path(line(*((y, x) if upright else (x, y) for x, y in sides)), "thin")
+
+
+def _whisker(low: float, high: float, across: float, *, upright: bool = False) -> str:
+    parts = [((low, across), (high, across))] + [((edge, across - 3), (edge, across + 3)) for edge in (low, high)]
+    return "".join(line(*((y, x) if upright else (x, y) for x, y in part)) for part in parts)
+
+
+def _grid(canvas: Canvas, across: Scale, top: float, bottom: float) -> None:
+    for tick in across.ticks:
+        canvas.path(line((across(tick), top), (across(tick), bottom)), "zero" if abs(tick) < 1e-9 else "rule")
+        canvas.text(across(tick), bottom + 15, _tick(tick, across.step), "mute", "middle")
+
+
+def _foot(canvas: Canvas, one: ContrastResult, middle: float, y: float) -> None:
+    against, arm = _short(one.against, 22), _short(one.arm, 22)
+    canvas.text(middle, y, f"← {against} better      points      {arm} better →", "mute", "middle")
+
+
+def _tick(value: float, step: float) -> str:
+    if abs(value) < 1e-9:
+        return "0"
+    return f"{value:+.0f}" if step >= 1 else f"{value:+.1f}" if step >= 0.1 else f"{value:+.2f}"
+
+
+def _short(text: str, most: int) -> str:
+    text = clean(text)
+    return text if len(text) <= most else text[: most - 1] + "…"
