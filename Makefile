@@ -60,7 +60,7 @@ image:  ## build xtl:dev (stages) and xtl-cli:dev (control plane) with $(DOCKER)
 	$(DOCKER) build --target cli $(IMAGE_LABELS) -t xtl-cli:dev .
 
 image-test: setup image  ## build the images and test them in containers, with $(DOCKER)
-	XTL_TEST_ENGINE=$(DOCKER) $(BIN)/python -m pytest -m image -rP --durations=5 tests/image
+	XTL_TEST_ENGINE=$(DOCKER) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m image -rP --durations=5 tests/image
 
 # xtl alone, without torch, where setup has not been here: all that a laptop needs to submit.
 $(BIN)/xtl:
