@@ -126,7 +126,8 @@ def test_a_partial_report_and_then_the_whole(tmp_path: Path) -> None:
     study.break_xnli()  # now a whole report would be lost
     third = study.run()
     assert third.status == 2, third
-    assert "another grid named 'failing':\n(the file is the same: its data or models changed, or xtl did)\n" in third.err
+    told = "another grid named 'failing':\n(the file is the same: its data or models changed, or xtl did)\n"
+    assert told in third.err
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ import pytest
 from scipy import stats
 
 from xtl.errors import UserError
-from xtl.scoring.seeds import ENOUGH, over, paired, seed_noise, sign_flip, smallest_p
+from xtl.scoring.claims import ENOUGH
+from xtl.scoring.seeds import over, paired, seed_noise, sign_flip, smallest_p
 from xtl.scoring.summaries import interquartile_mean
 
 ARM = {1: 71.3, 2: 70.1, 3: 73.9, 4: 70.7, 5: 72.2}

@@ -111,7 +111,8 @@ def test_what_is_partial_or_on_dev_or_missing_says_so() -> None:
     assert cell_text(line.cells["xquad"]) == "40.0†"
     assert cell_text(found.lines[1].cells.get("xnli")) == "-"
     said = " ".join(notes(found))
-    for words in ("2 of 8 results", "xnli 2 of 15", "scored on dev", "xquad", "No overall", "2 seeds", "seed 1 xnli (de)"):
+    told = "2 of 8 results", "xnli 2 of 15", "scored on dev", "xquad", "No overall", "2 seeds", "seed 1 xnli (de)"
+    for words in told:
         assert words in said
     assert "| none | 40.0* | 40.0† | - |" in markdown(found)
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from xtl.report.contrasts import ContrastResult, Figure, Interval
 from xtl.report.model import Answer
+from xtl.scoring.claims import ENOUGH
 from xtl.scoring.counts import mean
-from xtl.scoring.seeds import ENOUGH
 
 LEVEL = 0.05
 

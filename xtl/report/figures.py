@@ -26,7 +26,7 @@ Entry = tuple[str, str, Figure | None, str]  # label, mark, figure, what is said
 
 def legend(identifier: str) -> str:
     """What marks and lines mean, once for all figures of contrasts."""
-    canvas = Canvas(680, 64, identifier=identifier, title="How to read the figures",
+    canvas = Canvas(720, 64, identifier=identifier, title="How to read the figures",
                     description="Marks and lines used in the figures of the contrasts.")  # fmt: skip
     words = (("all", "average compared"), ("seen", "seen by an intermediate"), ("unseen", "unseen"),
              ("english", "English"), ("own", "own task trained (not zero-shot)"))  # fmt: skip
@@ -34,7 +34,7 @@ def legend(identifier: str) -> str:
     for mark, text in words:
         canvas.mark(mark, x, 14)
         canvas.text(x + 10, 18, text)
-        x += 34 + 6.4 * len(text)
+        x += 36 + 6.6 * len(text)
     canvas.path(line((6, 44), (46, 44)), "wide")
     canvas.text(54, 48, "thick: 95 % interval over seeds (paired t)")
     canvas.path(_whisker(330, 370, 44), "thin")
@@ -79,25 +79,30 @@ def forest(one: ContrastResult, identifier: str) -> str:
 def _forest_entries(one: ContrastResult) -> list[Entry]:
     entries: list[Entry] = []
     for task in one.tasks:
-        entries.append((task.task, "all", task.headline, task.hole))
-        if set(task.by_kind) != {"unseen"}:
-            names = {"seen": "seen", "unseen": "unseen", "english": "English", "own": "own (not zero-shot)"}
-            entries += [
-                (f" {names[kind]} ({len(figure.languages)})", kind, figure, "")
-                for kind in KINDS
-                if (figure := task.by_kind.get(kind))
-            ]
+        whole = next((kind for kind, f in task.by_kind.items() if f and _same(f, task.headline)), None)
+        told_of = f" ({len(task.headline.languages)} {whole})" if whole and task.headline else ""
+        entries.append((task.task + told_of, "all", task.headline, task.hole))
+        names = {"seen": "seen", "unseen": "unseen", "english": "English", "own": "own, not zero-shot"}
+        entries += [
+            (f" {names[kind]}" + (f" ({len(figure.languages)})" if kind != "english" else ""), kind, figure, "")
+            for kind in KINDS
+            if kind != whole and (figure := task.by_kind.get(kind))
+        ]
         if task.chosen_layer:
-            entries.append((f" at the {task.layer_rule} layer", "all", task.chosen_layer, ""))
+            entries.append((f" layer chosen by {task.layer_rule}", "all", task.chosen_layer, ""))
     if len(one.tasks) > 1:
         entries.append(("average over tasks", "all", one.overall, "no average: a task is a hole, or no common seed"))
     return entries
 
 
+def _same(one: Figure, other: Figure | None) -> bool:
+    return other is not None and one.languages == other.languages
+
+
 def dots(task: TaskDifference, one: ContrastResult, identifier: str) -> str:
     """One task's languages from left to right, by kind and then by difference, with both intervals."""
     order = sorted(task.languages, key=lambda x: (KINDS.index(x.kind), -x.difference.value))
-    left, step, top, bottom = 52, 24, 28, 168
+    left, step, top, bottom = 52, 24, 46, 176
     width = max(left + step * len(order) + 12, 300)
     canvas = Canvas(
         width,
@@ -111,13 +116,15 @@ def dots(task: TaskDifference, one: ContrastResult, identifier: str) -> str:
         style = "zero" if abs(tick) < 1e-9 else "rule"
         canvas.path(line((left, up(tick)), (width - 6, up(tick))), style)
         canvas.text(left - 6, up(tick) + 4, _tick(tick, up.step), "mute", "end")
-    canvas.text(6, 14, "points", "mute")
+    canvas.text(6, 14, task.task, "bold")
+    canvas.text(6, 32, "points", "mute")
     kind = None
     for at, x in enumerate(order):
         place = left + step * at + step / 2
         if x.kind != kind and kind is not None:
             canvas.path(line((place - step / 2, top), (place - step / 2, bottom + 20)), "dash")
-        if x.kind != kind:
+        room = step * sum(other.kind == x.kind for other in order)
+        if x.kind != kind and room >= 6.5 * len(x.kind):
             canvas.text(place - step / 2 + 2, bottom + 38, x.kind, "mute")
         kind = x.kind
         _intervals(canvas, x.difference, up, place, upright=True)
@@ -252,8 +259,9 @@ def _grid(canvas: Canvas, across: Scale, top: float, bottom: float) -> None:
 
 
 def _foot(canvas: Canvas, one: ContrastResult, middle: float, y: float) -> None:
-    against, arm = _short(one.against, 22), _short(one.arm, 22)
-    canvas.text(middle, y, f"← {against} better      points      {arm} better →", "mute", "middle")
+    canvas.text(middle - 30, y, f"← {_short(one.against, 22)} better", "mute", "end")
+    canvas.text(middle, y, "points", "mute", "middle")
+    canvas.text(middle + 30, y, f"{_short(one.arm, 22)} better →", "mute")
 
 
 def _tick(value: float, step: float) -> str:

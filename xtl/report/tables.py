@@ -13,8 +13,8 @@ from xtl.report.answer import p_text
 from xtl.report.contrasts import ContrastResult, Figure, Interval, TaskDifference
 from xtl.report.model import LayerCurve, Report
 from xtl.report.study import head_and_rows, notes
+from xtl.scoring.claims import ENOUGH
 from xtl.scoring.counts import mean
-from xtl.scoring.seeds import ENOUGH
 
 HOLE = "-"
 GROUPS = ("classification", "structured", "qa", "retrieval")

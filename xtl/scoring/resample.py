@@ -29,10 +29,11 @@ import numpy as np
 
 from xtl.errors import UserError
 from xtl.scoring.aligned import Aligned, Run, Runs, align, drawn_together, rows_of
+from xtl.scoring.claims import LEVEL
 from xtl.scoring.counts import mean
 from xtl.scoring.items import outcome_of
 from xtl.scoring.run_items import Numbers
-from xtl.scoring.seeds import LEVEL, Floats
+from xtl.scoring.seeds import Floats
 
 RESAMPLES = 10_000
 _THREADS = 4  # at most

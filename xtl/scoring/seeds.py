@@ -22,13 +22,11 @@ import numpy as np
 import numpy.typing as npt
 
 from xtl.errors import UserError
+from xtl.scoring.claims import ENOUGH, LEVEL
 from xtl.scoring.counts import mean
 
 Floats = npt.NDArray[np.float64]
 
-LEVEL = 0.95
-#: Seeds from which a contrast may carry a claim (FACTS' sources; see the docstring above).
-ENOUGH = 5
 #: Differences that are nearer than this are equal, in points: float rounding, far below one item of any test set.
 ROUNDING = 1e-9
 #: The sign-flip test looks at all 2^n signs, up to this n.
