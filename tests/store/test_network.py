@@ -182,6 +182,18 @@ def test_urls_that_are_no_store(url: str) -> None:
     assert "secret" not in str(caught.value)
 
 
+def test_what_people_open_from_a_bucket_says_what_it_is(s3: S3Server, tmp_path: Path) -> None:
+    """Else a browser saves a page instead of showing it."""
+    store, client = open_store(url := s3.fresh_url()), s3.client()
+    (tmp_path / "log.txt").write_text("x")
+    store.put("grids/a/report.html", b"<!doctype html>")
+    store.upload(tmp_path / "log.txt", "grids/a/log.txt")
+    bucket, _, prefix = url.removeprefix("s3://").partition("/")
+    kinds = {name: client.head_object(Bucket=bucket, Key=f"{prefix}/grids/a/{name}")["ContentType"]
+             for name in ("report.html", "log.txt")}  # fmt: skip
+    assert kinds == {"report.html": "text/html; charset=utf-8", "log.txt": "text/plain; charset=utf-8"}
+
+
 def test_a_prefix_keeps_stores_apart(s3: S3Server) -> None:
     inner, outer = open_store(f"s3://{BUCKET}/apart/inner/"), open_store(f"s3://{BUCKET}/apart")
     inner.put("manifests/k.json", b"{}")

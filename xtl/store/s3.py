@@ -30,6 +30,10 @@ from xtl.store.s3errors import Busy, explained, redact
 PART_BYTES = 8 << 20
 RANGE_BYTES = 4 << 20
 _AT_ONCE = 8
+#: So that a browser shows what people open from a bucket; everything else is bytes.
+_TYPES = {".html": "text/html; charset=utf-8", ".svg": "image/svg+xml", ".json": "application/json",
+          ".txt": "text/plain; charset=utf-8", ".md": "text/plain; charset=utf-8",
+          ".csv": "text/csv; charset=utf-8"}  # fmt: skip
 _URL = re.compile(r"^s3://([^/?#@]+)(?:/([^?#]*))?$")
 
 
@@ -65,7 +69,8 @@ class S3Store:
         for attempt in range(self._attempts):
             try:
                 with explained(self._where, name):
-                    return _bare(self._client.put_object(**self._at(name), Body=data, **condition)["ETag"])
+                    sent = self._client.put_object(**self._at(name), Body=data, **_type(name), **condition)
+                    return _bare(sent["ETag"])
             except NotFound:
                 raise Conflict(f"{self._where}: {name} is gone") from None
             except Busy:
@@ -93,7 +98,7 @@ class S3Store:
             reader = _Reader(source)
             size = os.fstat(source.fileno()).st_size
             at = self._at(name)
-            self._transfers.upload(reader, at["Bucket"], at["Key"], subscribers=[_known(size)]).result()
+            self._transfers.upload(reader, at["Bucket"], at["Key"], _type(name), [_known(size)]).result()
         return reader.seen.blob(name)
 
     def download(self, blob: Blob, path: Path) -> None:
@@ -223,6 +228,11 @@ def _transfers(client: Any) -> Any:
         max_in_memory_upload_chunks=_AT_ONCE - 2,
     )
     return TransferManager(client, config)
+
+
+def _type(name: str) -> dict[str, str]:
+    kind = _TYPES.get(os.path.splitext(name)[1])
+    return {"ContentType": kind} if kind else {}
 
 
 def _known(size: int) -> Any:
