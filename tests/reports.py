@@ -277,7 +277,7 @@ def _manifest(
 
 
 class _Items:
-    """Intervals over test items: each language's difference is moved by half a point both ways, evenly."""
+    """Intervals over test items: each language's difference is moved by up to half a point both ways, evenly."""
 
     def __init__(self, spec: Mapping[str, Any], manifests: Mapping[str, Manifest | None]) -> None:
         self._cells = cells(gather(rows_of(spec), manifests)[0])
@@ -287,7 +287,8 @@ class _Items:
 
     def _noise(self, model: str, task: str, one: Comparison) -> ItemNoise:
         differences = dict(self._differences(model, task, one))
-        draws = np.array([[value + step for step in np.linspace(-0.5, 0.5, 101)] for value in differences.values()])
+        wide = 0.5 if any(differences.values()) else 0.0  # the same predictions score the same on any items
+        draws = np.array([[value + step for step in np.linspace(-wide, wide, 101)] for value in differences.values()])
         return ItemNoise(
             task=task,
             seeds=one.seeds,

@@ -91,7 +91,8 @@ def _forest_entries(one: ContrastResult) -> list[Entry]:
         if task.chosen_layer:
             entries.append((f" layer chosen by {task.layer_rule}", "all", task.chosen_layer, ""))
     if len(one.tasks) > 1:
-        entries.append(("average over tasks", "all", one.overall, "no average: a task is a hole, or no common seed"))
+        why = "a task has no result" if any(task.hole for task in one.tasks) else "no seed is common to all tasks"
+        entries.append(("average over tasks", "all", one.overall, f"no average: {why}"))
     return entries
 
 

@@ -56,7 +56,7 @@ def heat(report: Report) -> tuple[HeatRow, ...]:
 
 def _cell(report: Report, task: str, line: Line, base: Line | None) -> HeatCell:
     one, other = line.cells.get(task), base.cells.get(task) if base else None
-    hole = _hole(one, other, line.arm, baseline(report))
+    hole = _hole(one, other, baseline(report))
     if hole or one is None or other is None:
         return HeatCell(hole=hole)
     by_seed = {seed: value - other.values[seed] for seed, value in one.values.items() if seed in other.values}
@@ -64,9 +64,9 @@ def _cell(report: Report, task: str, line: Line, base: Line | None) -> HeatCell:
     return HeatCell(figure=with_seeds(by_seed, ()), own=own)
 
 
-def _hole(one: Cell | None, other: Cell | None, arm: str, base: str) -> str:
+def _hole(one: Cell | None, other: Cell | None, base: str) -> str:
     if one is None or other is None:
-        return f"no result yet of {arm if one is None else base}"
+        return "no result yet" if one is None else f"no result yet of {base}"
     if not set(one.values) & set(other.values):
         return "no seed in common"
     if one.languages != other.languages or one.split != other.split:
