@@ -3,7 +3,8 @@
 #   docker build --target runtime --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cpu -t xtl:cpu .
 #   docker build --target cli -t xtl-cli:dev .
 # The code is the last layer, so that a change of it adds that layer alone. The user has a number and no name, as in a
-# pod; since it can write nowhere but /tmp, Python's bytecode is made here.
+# pod; since it can write nowhere but /tmp, Python's bytecode is made here, on all cores. (A few packages carry files
+# that are no Python: compileall's status says so, and nothing else.)
 ARG BASE=python:3.11-slim-bookworm
 FROM ${BASE} AS base
 ENV PYTHONUNBUFFERED=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore \
@@ -30,7 +31,9 @@ RUN pip wheel -q --no-deps --no-build-isolation --wheel-dir /wheel .
 FROM base AS cli
 COPY constraints.txt ./
 COPY --from=lists /opt/xtl/cli.txt ./
-RUN --mount=type=cache,target=/root/.cache/pip pip install -c constraints.txt -r cli.txt
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip install --no-compile -c constraints.txt -r cli.txt \
+    && (python -m compileall -q -j 0 /usr/local/lib/python3*/site-packages > /dev/null || true)
 COPY --from=wheel /wheel /wheel
 RUN pip install -q --no-deps /wheel/*.whl
 ENV HOME=/tmp
@@ -44,9 +47,12 @@ FROM base AS runtime
 ARG TORCH_INDEX=
 COPY constraints.txt ./
 RUN --mount=type=cache,target=/root/.cache/pip \
-    pip install ${TORCH_INDEX:+--index-url ${TORCH_INDEX}} "$(grep '^torch==' constraints.txt)"
+    pip install --no-compile ${TORCH_INDEX:+--index-url ${TORCH_INDEX}} "$(grep '^torch==' constraints.txt)" \
+    && (python -m compileall -q -j 0 /usr/local/lib/python3*/site-packages > /dev/null || true)
 COPY --from=lists /opt/xtl/runtime.txt ./
-RUN --mount=type=cache,target=/root/.cache/pip pip install -c constraints.txt -r runtime.txt
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip install --no-compile -c constraints.txt -r runtime.txt \
+    && (python -m compileall -q -j 0 /usr/local/lib/python3*/site-packages > /dev/null || true)
 COPY --from=wheel /wheel /wheel
 RUN pip install -q --no-deps /wheel/*.whl
 ENV HOME=/tmp

@@ -22,7 +22,7 @@ def test_every_kind_of_stage_runs_to_its_end_with_the_scores_of_a_run_on_one_mac
         assert statuses
         assert set(statuses.values()) == {0}, statuses
 
-    scores = study.store.get(f"{layout.grid_prefix('trained')}scores.csv").decode()
+    scores = study.store.get(f"{layout.grid_prefix('trained')}scores.csv")[0].decode()
     assert len(scores.splitlines()) > 4
     mounts = ["--tmpfs=/work:rw,mode=1777,exec", f"--volume={study.folder}:/study:ro"]
     alone = engine.run(RUNTIME, "sh", "-c", RUN, options=mounts, env={"OMP_NUM_THREADS": "1"}, timeout=300)
