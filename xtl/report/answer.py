@@ -140,13 +140,17 @@ def _apart(one: ContrastResult) -> str:
         return ""
     seen, unseen = (mean(task.by_kind[kind].value for task in both) for kind in ("seen", "unseen"))
     if len(both) == 1:
-        numbers = [len(both[0].by_kind[kind].languages) for kind in ("seen", "unseen")]
-        of = "" if len(one.tasks) == 1 else f" on {both[0].task}"
-        text = f"{seen:+.1f} in the {numbers[0]} seen in an intermediate, {unseen:+.1f} in the {numbers[1]} others{of}"
+        where = [_languages(both[0].by_kind[kind].languages) for kind in ("seen", "unseen")]
+        of = "" if len(one.tasks) == 1 else f", on {both[0].task}"
+        text = f"{seen:+.1f} in {where[0]} (seen in an intermediate), {unseen:+.1f} in {where[1]} (not seen){of}"
     else:
         over = f"the {len(both)} tasks that have both"
         text = f"{seen:+.1f} in languages seen in an intermediate, {unseen:+.1f} in the others (means over {over})"
     return f" Apart: {text}."
+
+
+def _languages(languages: Sequence[str]) -> str:
+    return " ".join(languages) if len(languages) <= 4 else f"{len(languages)} languages"
 
 
 def _listed(items: Sequence[str], most: int, by: str = ", ") -> str:

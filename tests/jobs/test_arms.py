@@ -1,0 +1,151 @@
+"""Every kind of arm that the question needs, run as stages: what was trained on is what the grid says, and is written
+down by task and language."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from jobs import finetune, stage, stop
+from jobs.context import Context
+from tests import smallworld
+from tests.grids import grid
+from xtl.inventory import look
+from xtl.local import prepare
+from xtl.plan import Plan, build
+from xtl.scoring.table import scores_of
+from xtl.store import commit, open_store
+from xtl.store.base import Store
+
+GRID = """\
+name: arms
+model: tiny
+seeds: [1]
+intermediates:
+  - none
+  - xnli@de
+  - xnli@de:12
+  - xnli@de:24
+  - xnli@de+en:20
+  - squad_v1@de
+  - {name: stepped, tasks: [mnli:12]}
+  - {name: mixture, tasks: [mnli, squad_v1], mix: {cap: 8}}
+  - {name: beside-text, tasks: [mnli, mlm@de+en], mix: {cap: 24}}
+targets: [xnli]
+contrasts: [{name: german, arm: xnli@de, against: none}]
+train:
+  intermediate:
+    default: {lr: 1e-3, epochs: 1, batch: 4, length: 32}
+    squad_v1: {question_length: 8, stride: 8}
+    stepped: {steps: 12}
+  target: {default: {lr: 1e-3, epochs: 1, batch: 8, length: 32}}
+precision: fp32
+data: ./data
+"""
+PAIRS = len(smallworld.pairs("de"))
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Plan, Store]]:
+    """All fetched and every intermediate trained, at most a second each."""
+    folder = tmp_path_factory.mktemp("arms")
+    data = smallworld.write(folder / "data")
+    rows = [f"{a}\t{b}\t{label}" for a, b, label in smallworld.pairs("de")]
+    _put(data / "xnli/XNLI-MT-1.0/multinli/multinli.train.de.tsv", "premise\thypo\tlabel\n" + "\n".join(rows) + "\n")
+    (data / "translated/squad_v1/de").mkdir(parents=True)
+    shutil.copy(data / "squad_v1.1/train-v1.1.json", data / "translated/squad_v1/de/train-v1.1.json")
+    for language in ("de", "en"):
+        _put(data / f"mlm/{language}.txt", "\n".join(smallworld.sentences(language)) + "\n")
+    found = grid(GRID, folder)
+    plan = build(found, look(found))
+    store = open_store(str(folder / "store"))
+    prepare(plan, store)
+    for one in plan.stages.values():
+        if one.kind in ("fetch", "intermediate"):
+            assert stage.main(["--store", store.url, "--key", one.key]) == 0, one.title
+    yield plan, store
+    stop._asked.clear()
+
+
+def _put(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def trained(study: tuple[Plan, Store], arm: str) -> dict[str, Any]:
+    """The metrics of an arm's intermediate."""
+    plan, store = study
+    key = next(one.key for one in plan.stages.values() if one.title == f"intermediate {arm} seed 1")
+    manifest = commit.read_manifest(store, key)
+    assert manifest is not None
+    return dict(manifest["metrics"])
+
+
+@pytest.mark.parametrize(
+    ("arm", "examples"),
+    [
+        ("xnli@de", {"xnli": {"de": PAIRS}}),
+        ("xnli@de:12", {"xnli": {"de": 12}}),
+        ("xnli@de:24", {"xnli": {"de": 24}}),
+        ("squad_v1@de", {"squad_v1": {"de": 16}}),
+        ("mixture", {"mnli": {"en": PAIRS}, "squad_v1": {"en": 16}}),
+        ("beside-text", {"mnli": {"en": PAIRS}, "mlm": {"de": 16, "en": 16}}),
+    ],
+)
+def test_the_manifest_says_how_many_examples_of_which_language(
+    arm: str, examples: dict[str, dict[str, int]], study: tuple[Plan, Store]
+) -> None:
+    found = trained(study, arm)["trained_on"]
+    assert {task: one["examples"] for task, one in found.items()} == examples
+
+
+def test_several_languages_share_the_size_of_one(study: tuple[Plan, Store]) -> None:
+    found = trained(study, "xnli@de+en:20")["trained_on"]["xnli"]["examples"]
+    assert set(found) == {"de", "en"}
+    assert sum(found.values()) == 20
+
+
+def test_a_smaller_sample_lies_within_a_larger_one(study: tuple[Plan, Store], tmp_path: Path) -> None:
+    """As the stage draws them: the same languages, the same seed, another size."""
+    plan, store = study
+    spec = next(one.spec for one in plan.stages.values() if one.title == "intermediate xnli@de:12 seed 1")
+    heartbeat: Any = SimpleNamespace(say=lambda state, **figures: None)
+    context = Context(
+        key="k", attempt="a", spec=spec, where={}, store=store, out=tmp_path, work=tmp_path, heartbeat=heartbeat
+    )
+    drawn = {n: finetune.material(context, spec["parents"]["data"]["xnli"], n).examples for n in (12, 24)}
+    ids = {n: [example["id"] for example in examples] for n, examples in drawn.items()}
+    assert len(set(ids[12])) == 12
+    assert set(ids[12]) < set(ids[24])
+
+
+def test_equal_steps_where_sizes_differ(study: tuple[Plan, Store]) -> None:
+    assert trained(study, "stepped")["steps"] == 12 == trained(study, "xnli@de")["steps"]
+
+
+def test_a_mixture_is_drawn_by_capped_size(study: tuple[Plan, Store]) -> None:
+    found = trained(study, "mixture")
+    assert {task: one["steps"] for task, one in found["trained_on"].items()} == {"mnli": 2, "squad_v1": 2}
+    assert found["steps"] == 4
+
+
+def test_masked_lm_takes_its_steps_beside_the_task(study: tuple[Plan, Store]) -> None:
+    found = trained(study, "beside-text")
+    assert {task: one["steps"] for task, one in found["trained_on"].items()} == {"mnli": 6, "mlm": 6}
+
+
+def test_the_target_s_own_language_is_flagged_in_every_score(study: tuple[Plan, Store]) -> None:
+    plan, store = study
+    row = next(row for row in plan.rows if row.arm == "xnli@de")
+    assert stage.main(["--store", store.url, "--key", row.key]) == 0
+    manifest = commit.read_manifest(store, row.key)
+    assert manifest is not None
+    line = {"model": row.model, "arm": row.arm, "seed": row.seed, "task": row.task}
+    zero_shot = {score["language"]: score["zero_shot"] for score in scores_of(line, manifest)}
+    assert zero_shot == {"de": False, "en": False}
+    assert manifest["metrics"]["seen"] == ["de", "en"]

@@ -1,0 +1,222 @@
+"""The report to read: golden Markdown, LaTeX and terminal for a fixed scores table, and CSV. Holes are holes, names are
+shown and not obeyed, and every table says its setting."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.reports import HOLES, KOREAN, SEVERAL, hostile, report
+from xtl.report.csvs import COLUMNS, contrasts_csv
+from xtl.report.latex import escape, latex
+from xtl.report.markdown import markdown
+from xtl.report.model import Report
+from xtl.report.tables import clean
+from xtl.report.text import text
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "report"
+VIEWS = {
+    "report.md": lambda found: markdown(found, "phang2020"),
+    "report.tex": lambda found: latex(found, "phang2020"),
+    "report.txt": lambda found: text(found) + "\n",
+}
+
+
+@cache
+def fixed() -> Report:
+    return report()
+
+
+@cache
+def evil() -> Report:
+    return hostile()
+
+
+@cache
+def trained() -> Report:
+    return report(seeds=(1, 2), setting="translate-train", tasks=("xnli", "panx", "tatoeba"), holes=frozenset())
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_golden_report(name: str) -> None:
+    found, path = VIEWS[name](fixed()), GOLDEN / name
+    if os.environ.get("XTL_WRITE_GOLDEN"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(found, encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == found, "the report changed: if on purpose, `make golden` and say why"
+
+
+def rows(document: str, title: str) -> list[list[str]]:
+    """The cells of one of the Markdown's tables, head and rule left out."""
+    lines = document.split(f"**{title}**\n\n", 1)[1].split("\n\n", 1)[0].splitlines()
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
+
+
+def test_the_figures_are_those_of_the_report() -> None:
+    found = fixed()
+    (english,) = (one for one in found.contrasts if one.name == "english")
+    cells = {row[0]: row for row in rows(markdown(found), "english: mnli against none, zero-shot") if row[0]}
+    for task in english.tasks:
+        assert task.headline is not None
+        assert cells[task.task][2] == f"{task.headline.value:+.1f}"
+        assert cells[task.task][5] == str(len(task.headline.by_seed))
+    table = {row[0]: row for row in rows(markdown(found), "Scores, zero-shot")}
+    for line in found.table.lines:
+        for task, cell in line.cells.items():
+            assert table[line.arm][1 + found.tasks.index(task)].startswith(f"{cell.value:.1f}")
+
+
+def test_holes_are_dashes_and_empty_fields_and_never_zero() -> None:
+    found = fixed()
+    assert (KOREAN, 1, "bucc2018") in HOLES
+    table = {row[0]: row for row in rows(markdown(found), "Scores, zero-shot")}
+    assert table[KOREAN][1 + found.tasks.index("bucc2018")] == "-"
+    korean = rows(markdown(found), f"korean: {KOREAN} against none, zero-shot")
+    assert next(row for row in korean if row[0] == "bucc2018")[1:] == ["-"] * 7
+    assert korean[-1][0] == "mean of tasks"
+    assert korean[-1][2:] == ["-"] * 6
+    (hole,) = (
+        row for row in csv.DictReader(io.StringIO(contrasts_csv(found).decode()))
+        if (row["contrast"], row["task"]) == ("korean", "bucc2018")
+    )  # fmt: skip
+    assert (hole["difference"], hole["seed_low"], hole["item_low"], hole["p"], hole["seeds"]) == ("", "", "", "", "0")
+    assert "bucc2018: no result yet of tydiqa@ko:1625." in markdown(found)
+
+
+def test_languages_of_the_task_itself_are_apart_in_every_view() -> None:
+    found = fixed()
+    several = rows(markdown(found), f"several: {SEVERAL} against none, zero-shot")
+    own = several[[row[0] for row in several].index("xnli") + 2]
+    assert own[1] == "3 own: de ru sw, not zero-shot"
+    assert {row[1] for row in several[:1]} == {"11 unseen"}, "xnli's own languages are not in the headline"
+    table = {row[0]: row for row in rows(markdown(found), "Scores, zero-shot")}
+    assert table[SEVERAL][1].endswith("‡")
+    assert "not zero{-}shot" in latex(found)
+    kinds = [
+        (row["kind"], row["language"]) for row in csv.DictReader(io.StringIO(contrasts_csv(found).decode()))
+        if (row["contrast"], row["task"], row["level"]) == ("several", "xnli", "language") and row["kind"] == "own"
+    ]  # fmt: skip
+    assert kinds == [("own", "de"), ("own", "ru"), ("own", "sw")]
+
+
+def test_every_table_says_its_setting() -> None:
+    titles = re.findall(r"^\*\*(.*)\*\*$", markdown(trained(), "phang2020"), re.MULTILINE)
+    assert len(titles) >= 8
+    assert [title for title in titles if "translate-train" not in title and "Intermediates" not in title] == [
+        "What the intermediates saw"
+    ]
+    captions = re.findall(r"^\\caption\{(.*)\}$", latex(trained()), re.MULTILINE)
+    assert len(captions) >= 6
+    assert all("translate{-}train" in caption and "2 seeds" in caption for caption in captions)
+    assert "The setting is translate-train" in text(trained())
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (60, 24), (120, 40), (40, 24)])
+@pytest.mark.parametrize("which", [fixed, evil, trained])
+def test_the_answer_fits_a_screen(width: int, height: int, which: object) -> None:
+    found: Report = which()  # type: ignore[operator]
+    said = text(found, width, height)
+    assert max(map(len, said.splitlines())) <= width
+    assert len(said.splitlines()) <= height or width < 80, "a narrow screen gets its one contrast in any case"
+    assert " ".join(said.split()).startswith(clean(" ".join(found.answer.first.split())))
+    assert said.isprintable() or {c for c in said if not c.isprintable()} == {"\n"}
+
+
+def test_a_screen_counts_what_it_leaves_out() -> None:
+    many = replace(fixed(), contrasts=fixed().contrasts * 4)
+    shown = text(many, 80, 24)
+    left = re.search(r"\.\.\. and (\d+) more contrasts", shown)
+    assert left
+    names = [
+        line.split()[0] for line in shown.split("points by task")[0].splitlines() if re.match(r"[a-z-]+ +[+-]", line)
+    ]
+    assert int(left[1]) + len(names) == len(many.contrasts) == 20
+    assert len(text(many, 80, 24).splitlines()) <= 24
+    assert "more contrast" not in text(many, 80, 100)
+
+
+def test_a_study_without_contrasts_or_results_is_still_a_report() -> None:
+    every = frozenset((arm["name"], 1, "xnli") for arm in fixed_arms())
+    empty = report(seeds=(1,), tasks=("xnli",), contrasts=(), holes=every)
+    for view in VIEWS.values():
+        assert view(empty)
+    assert "0 of 5 results are there" in markdown(empty)
+    assert "Incomplete: 0 of 5 results." in text(empty)
+
+
+def fixed_arms() -> tuple[dict[str, object], ...]:
+    from tests.reports import ARMS
+
+    return ARMS
+
+
+def test_names_are_text_in_markdown() -> None:
+    document = markdown(evil())
+    assert "\x1b" not in document
+    assert "\u202e" not in document
+    assert re.findall(r"(?<!\\)<", document) == [], "no tag, nothing that begins one"
+    table = [line for line in document.splitlines() if line.startswith("| ")]
+    assert all(re.search(r"(?<!\\)\|$", line) for line in table)
+
+
+SPECIAL = r"a_b % # $ ~ ^ \ { } & \input{x} [y] — 中 ‡ <>"
+
+
+def test_names_are_text_in_latex() -> None:
+    assert escape("a_b%#$~^\\{}&") == (r"a\_b\%\#\$\textasciitilde{}\textasciicircum{}\textbackslash{}\{\}\&")
+    assert escape("-1.5 to +2.0") == r"$-1.5$ to $+2.0$"
+    assert escape("tydiqa@ko-2") == "tydiqa@ko{-}2", "a name is no figure"
+    assert escape("-") == "--"
+
+
+@pytest.mark.parametrize("which", [fixed, evil, trained])
+def test_latex_is_whole(which: object, tmp_path: Path) -> None:
+    """Braces, environments and columns agree; where there is a TeX, it compiles without a character lost or a line too
+    wide by more than the longest names make it."""
+    found: Report = which()  # type: ignore[operator]
+    source = latex(replace(found, grid=SPECIAL), "phang2020")
+    assert source.isascii()
+    bare = re.sub(r"\\[\\{}&%#$_]", "", source)
+    assert bare.count("{") == bare.count("}")
+    assert bare.count("$") % 2 == 0
+    for name in set(re.findall(r"\\begin\{(\w+)\}", source)):
+        assert source.count(rf"\begin{{{name}}}") == source.count(rf"\end{{{name}}}")
+    for columns, body in re.findall(r"\\begin\{tabular\}\{(\w+)\}(.*?)\\end\{tabular\}", source, re.DOTALL):
+        lines = [line for line in body.splitlines() if line.endswith(r"\\")]
+        assert lines
+        assert {len(re.findall(r"(?<!\\)&", line)) + 1 for line in lines} == {len(columns)}
+    if tex := shutil.which("pdflatex"):
+        (tmp_path / "report.tex").write_text(source, encoding="ascii")
+        command = [tex, "-interaction=nonstopmode", "-halt-on-error", "report.tex"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
+        assert done.returncode == 0, done.stdout.decode("latin-1")[-2000:]
+        assert b"Missing character" not in done.stdout
+
+
+def test_csv_has_every_figure_in_full_and_no_formula() -> None:
+    found = fixed()
+    table = list(csv.DictReader(io.StringIO(contrasts_csv(found).decode())))
+    assert tuple(table[0]) == COLUMNS
+    for one in found.contrasts:
+        mine = [row for row in table if row["contrast"] == one.name]
+        assert {row["holm"] for row in mine} - {""} == ({repr(one.holm)} if one.holm is not None else set())
+        for task in one.tasks:
+            by = {row["language"]: row for row in mine if (row["task"], row["level"]) == (task.task, "language")}
+            assert set(by) == {language.language for language in task.languages}
+            for language in task.languages:
+                row = by[language.language]
+                assert float(row["difference"]) == language.difference.value
+                assert float(row["arm_score"]) - float(row["against_score"]) == pytest.approx(float(row["difference"]))
+    wild = replace(found.contrasts[0], name="=HYPERLINK(1)", arm="@x", against="+1", model="-m")
+    (row, *_) = csv.DictReader(io.StringIO(contrasts_csv(replace(found, contrasts=(wild,))).decode()))
+    assert [row[name] for name in ("contrast", "arm", "against", "model")] == ["'=HYPERLINK(1)", "'@x", "'+1", "'-m"]
+    assert float(row["difference"]) == wild.overall.value  # type: ignore[union-attr]
