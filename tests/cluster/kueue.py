@@ -18,6 +18,7 @@ pkg/controller/jobframework/reconciler.go (the order of what is done to a Job), 
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -35,6 +36,8 @@ FLAVORS = f"{API}/resourceflavors"
 MANAGER = "/apis/apps/v1/namespaces/kueue-system/deployments"
 OBJECTS = Path(__file__).with_suffix(".yaml")
 EVERY_SECONDS = 0.2
+
+log = logging.getLogger("tests.kueue")
 
 __all__ = ["API", "CLASSES", "CLUSTER", "FLAVORS", "LOCAL", "installed", "played"]
 
@@ -90,5 +93,5 @@ def _play(over: threading.Event) -> None:
     while not over.wait(EVERY_SECONDS):
         try:
             kueue.round()
-        except XtlError:  # the API server is away, or an object has changed meanwhile: the next round sees it anew
-            continue
+        except XtlError as error:  # the API server is away, or an object has changed: the next round sees it anew
+            log.warning("a round was cut short: %s", error)
