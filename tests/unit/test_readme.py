@@ -71,5 +71,5 @@ def test_every_grid_is_mentioned() -> None:
 
 
 def test_it_is_short_enough_to_read_and_names_nobodys_folders() -> None:
-    assert len(README.splitlines()) <= 640  # both halves: one machine, and a cluster
+    assert len(README.splitlines()) <= 660  # one machine, a cluster, and the report
     assert not re.search(r"shared/|/work/|/tmp/|/home/", README)

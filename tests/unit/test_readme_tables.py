@@ -164,7 +164,7 @@ def test_the_marks_are_those_of_the_table() -> None:
         )
 
     written = [bare(row[0]) for row in table("What the tables mean", "mark")]
-    assert written == [shown(languages=1), shown(split="dev"), cell_text(None)]
+    assert written == [shown(languages=1), shown(split="dev"), shown(own=("de",)), cell_text(None)]
 
 
 def test_the_stage_kinds() -> None:
