@@ -18,6 +18,7 @@ PREAMBLE = r"""\documentclass[a4paper]{article}
 \usepackage[T1]{fontenc}
 \usepackage[margin=1.5cm]{geometry}
 \usepackage{booktabs}
+\setlength{\belowcaptionskip}{4pt}
 \begin{document}"""
 
 _ESCAPED = {
@@ -38,7 +39,7 @@ def latex(report: Report, against: str = "") -> str:
 
 
 def _tables(report: Report, against: str) -> Iterator[str]:
-    yield r"\noindent " + escape(report.answer.first)
+    yield from (r"\noindent " + escape(said) for said in report.answer.sentences or (report.answer.first,))
     made = f"Grid {report.grid}, {report.setting}, {_seeds(report)}; made by xtl {report.xtl}."
     scores = "Each cell is the mean over seeds of the mean over languages, in percent."
     yield table(tables.scores(report), f"{scores} {made}", "scores")

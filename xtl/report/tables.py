@@ -181,7 +181,9 @@ def retrieval(report: Report) -> Table | None:
         head=("task", "intermediate", "fixed layer", "score", "chosen layer", "chosen on", "score there", "seeds"),
         rows=tuple(sorted(rows, key=lambda row: row[0])),
         text=2,
-        notes=("A layer chosen by `oracle` is the best on the very test set: an upper bound, for there is no dev set.",)
+        notes=(
+            "Chosen on oracle: the layer that is best on the test set itself, an upper bound, for there is no dev set.",
+        )
         if any(row[5] == "oracle" for row in rows)
         else (),
     )
