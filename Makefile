@@ -32,9 +32,12 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[report,jobs,test]'
 	@touch $@
 
-demo: setup  ## run a small study end to end, on data that xtl makes; prints the scores table
+demo: setup  ## run two small studies end to end, on data that xtl makes: nine targets, and a question with its answer
 	$(BIN)/xtl data demo $(DEMO)/data
 	$(BIN)/xtl run grids/demo.yaml --data $(DEMO)/data --store $(DEMO)/store --parallel $(WORKERS)
+	$(BIN)/xtl run grids/demo-contrast.yaml --data $(DEMO)/data --store $(DEMO)/store --parallel $(WORKERS)
+	@echo
+	$(BIN)/xtl report grids/demo-contrast.yaml --store $(DEMO)/store
 
 test: setup  ## the fast tests, under ten minutes
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not cluster and not image"
