@@ -3,7 +3,7 @@
 An arm and its baseline are compared at the same seed, and the differences are what is analysed. Their interval is the
 paired t interval. A percentile bootstrap over so few seeds is too narrow: where it should cover the truth 95 times in a
 hundred, it does 75 times with three seeds, 84 with five, 90 with ten, and drawing the test items too hardly mends it
-(tests/unit/test_stats_simulated.py; the t interval: 95 with each). It speaks of what a new seed changes (heads, order of
+(tests/unit/test_stats_simulated.py; the t interval: 95 with each). It covers what a new seed changes (heads, order of
 examples, dropout, the sample of a capped task) on *these* test items in *these* languages; what other test items would
 change is in `resample.py`, and the two intervals stand side by side, never in one. The t test takes differences to be
 near normal. The sign-flip test takes only that a difference is as likely to be negative as positive where the arm does
