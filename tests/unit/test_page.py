@@ -282,9 +282,9 @@ def test_text_stands_out_from_its_ground_in_light_dark_and_print(shown: str) -> 
         for shade in ("p1", "p2", "p3", "p4", "n1", "n2", "n3", "n4"):
             assert _ratio(colours["fg"], colours[shade]) >= 4.5, shade
     marks = [dict(re.findall(r"--(\w+):(#[0-9a-f]{3,6})", one)) for one in re.findall(r"svg\.fig\{(--.*?)\}", style)]
-    for ink, ground in zip(marks, (light, dark, printed), strict=True):
+    for ink, behind in zip(marks, (light, dark, printed), strict=True):
         for mark in ("seen", "unseen", "own", "all", "mute", "fg"):
-            assert _ratio(ink[mark], ground["bg"]) >= 4.5, mark
+            assert _ratio(ink[mark], behind["bg"]) >= 4.5, mark
 
 
 def _blocks(style: str) -> list[str]:
