@@ -3,6 +3,7 @@ down by task and language."""
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +11,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from jobs import finetune, stage, stop
 from jobs.context import Context
 from tests import smallworld
 from tests.grids import grid
+from xtl.cli.app import app
 from xtl.inventory import look
 from xtl.local import prepare
 from xtl.plan import Plan, build
@@ -149,3 +152,22 @@ def test_the_target_s_own_language_is_flagged_in_every_score(study: tuple[Plan, 
     zero_shot = {score["language"]: score["zero_shot"] for score in scores_of(line, manifest)}
     assert zero_shot == {"de": False, "en": False}
     assert manifest["metrics"]["seen"] == ["de", "en"]
+
+
+def test_the_export_is_a_submission_that_xtl_score_scores_the_same(study: tuple[Plan, Store], tmp_path: Path) -> None:
+    """The reduce stage over what there is, one target; labels written in XTREME's layout by hand."""
+    plan, store = study
+    row = next(row for row in plan.rows if row.arm == "none")
+    assert stage.main(["--store", store.url, "--key", row.key]) == 0
+    stage.main(["--store", store.url, "--key", plan.reduce])
+    manifest = commit.read_manifest(store, row.key)
+    assert manifest is not None
+    for language in ("de", "en"):
+        labels = "".join(f"{label}\n" for _, _, label in smallworld.pairs(language))
+        _put(tmp_path / f"labels/xnli/test-{language}.tsv", labels)
+        name = f"grids/arms/submissions/tiny.none.seed1/xnli/test-{language}.tsv"
+        _put(tmp_path / f"predictions/xnli/test-{language}.tsv", store.get(name)[0].decode())
+    ended = CliRunner().invoke(app, ["score", str(tmp_path / "predictions"), str(tmp_path / "labels"), "-o", "json"])
+    assert ended.exit_code == 0, ended.output
+    scored = json.loads(ended.stdout)["tasks"]["xnli"]["languages"]
+    assert scored == manifest["metrics"]["scores"]["last"]
