@@ -14,13 +14,15 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.reports import HOLES, KOREAN, SEVERAL, hostile, report
 from xtl.report.csvs import COLUMNS, contrasts_csv
 from xtl.report.latex import escape, latex
-from xtl.report.markdown import markdown
+from xtl.report.markdown import markdown, table
 from xtl.report.model import Report
-from xtl.report.tables import clean
+from xtl.report.tables import Table, clean
 from xtl.report.text import text
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "report"
@@ -176,6 +178,19 @@ def test_names_are_text_in_latex() -> None:
     assert escape("-1.5 to +2.0") == r"$-1.5$ to $+2.0$"
     assert escape("tydiqa@ko-2") == "tydiqa@ko{-}2", "a name is no figure"
     assert escape("-") == "--"
+
+
+@given(st.text())
+def test_any_name_is_one_line_of_text(name: str) -> None:
+    source = escape(name)
+    assert source.isascii()
+    assert source.isprintable()
+    known = re.sub(r"\\[{}&%#$_]|\\text[a-z]+\{\}|\{U\+[0-9A-F]{4,6}\}|\{[-\[\]]\}|\$[+-][\d.]+\$", "", source)
+    assert not set(known) & set("\\{}$&#%_^~"), "nothing is left that TeX obeys"
+    written = Table(title=name, head=(name,), rows=((name,),))
+    lines = table(written).splitlines()
+    assert len(lines) == 5
+    assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", lines[4])) == 2, "a cell stays a cell"
 
 
 @pytest.mark.parametrize("which", [fixed, evil, trained])
