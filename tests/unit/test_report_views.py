@@ -120,6 +120,8 @@ def test_every_table_says_its_setting() -> None:
     assert len(captions) >= 6
     assert all("translate{-}train" in caption and "2 seeds" in caption for caption in captions)
     assert "The setting is translate-train" in text(trained())
+    told = {row["setting"] for row in csv.DictReader(io.StringIO(contrasts_csv(trained()).decode()))}
+    assert told == {"translate-train"}
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (60, 24), (120, 40), (40, 24)])

@@ -12,6 +12,7 @@
     p, sign_p, holm    of the paired t test, of the sign-flip test, and Holm's, which only the whole contrast has
     iqm, improvement   of the headline and overall
     seeds       how many the figure is over
+    setting     zero-shot or translate-train
 
 A figure that is not there is an empty field, never a zero; a hole has its `task` row with no figures. Names are the
 user's, and a spreadsheet takes text that begins with = + - @, a tab or a return for a formula: such text gets an
@@ -31,7 +32,7 @@ from xtl.report.model import Report
 
 COLUMNS = ("contrast", "model", "arm", "against", "level", "task", "kind", "language", "arm_score",
            "against_score", "difference", "seed_low", "seed_high",
-           "item_low", "item_high", "p", "sign_p", "holm", "iqm", "improvement", "seeds")  # fmt: skip
+           "item_low", "item_high", "p", "sign_p", "holm", "iqm", "improvement", "seeds", "setting")  # fmt: skip
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -42,7 +43,8 @@ def contrasts_csv(report: Report) -> bytes:
     writer.writeheader()
     for one in report.contrasts:
         for row in _rows(one):
-            writer.writerow({name: _field(value) for name, value in row.items()})
+            told = {**row, "setting": report.setting}
+            writer.writerow({name: _field(value) for name, value in told.items()})
     return out.getvalue().encode()
 
 
