@@ -34,6 +34,10 @@ COPY --from=lists /opt/xtl/cli.txt ./
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip install --no-compile -c constraints.txt -r cli.txt \
     && (python -m compileall -q -j 0 /usr/local/lib/python3*/site-packages > /dev/null || true)
+# SIGTERM ends process 1 from Python's own start on: without a handler the kernel drops it. Programs put theirs in its
+# place. Python's module `site` runs this line, and its `os` is the one in the lambda.
+RUN echo "import os, _signal; os.getpid() == 1 and _signal.signal(15, lambda *_: os._exit(143))" \
+    > "$(python -c 'import site; print(site.getsitepackages()[0])')/process-1.pth"
 COPY --from=wheel /wheel /wheel
 RUN pip install -q --no-deps /wheel/*.whl
 ENV HOME=/tmp
@@ -53,6 +57,8 @@ COPY --from=lists /opt/xtl/runtime.txt ./
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip install --no-compile -c constraints.txt -r runtime.txt \
     && (python -m compileall -q -j 0 /usr/local/lib/python3*/site-packages > /dev/null || true)
+RUN echo "import os, _signal; os.getpid() == 1 and _signal.signal(15, lambda *_: os._exit(143))" \
+    > "$(python -c 'import site; print(site.getsitepackages()[0])')/process-1.pth"
 COPY --from=wheel /wheel /wheel
 RUN pip install -q --no-deps /wheel/*.whl
 ENV HOME=/tmp
