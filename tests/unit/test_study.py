@@ -60,6 +60,37 @@ def test_what_is_not_zero_shot_is_flagged_and_told() -> None:
     told = "Not zero-shot, for the task itself was trained in that language: xnli after mnli in de."
     assert told in notes(study(ROWS, scores))
     assert not any("zero-shot" in note for note in notes(study(ROWS, table({}))))
+    marked = study(ROWS, scores)
+    cell = marked.lines[1].cells["xnli"]
+    assert cell_text(cell) == "50.0*‡"
+    assert (cell.own, cell.without_own) == (("de",), {1: 50.0})
+    assert "‡ with those languages; without them: xnli after mnli 50.0." in notes(marked)
+    assert marked.lines[0].cells["xnli"].own == ()
+
+
+def test_means_over_fewer_seeds_are_told() -> None:
+    told = notes(study(ROWS, table({("none", 1, "xnli"): manifest("xnli", 50.0)})))
+    assert "Means over fewer seeds than the grid has: xnli after none 1 of 2." in told
+
+
+def test_retrieval_keeps_its_score_at_the_chosen_layer_apart() -> None:
+    rows = [{"model": "tiny", "arm": "none", "seed": 1, "task": "tatoeba"}]
+    found = manifest("tatoeba", 30.0)
+    languages = found["metrics"]["scores"]["last"]
+    best = {x: {"accuracy": 40.0} for x in languages}
+    found["metrics"]["chosen_layer"] = {"layer": 1, "rule": "oracle", "scores": best}
+    cell = study(rows, scores_of(rows[0], found)).lines[0].cells["tatoeba"]
+    assert (cell.value, cell.chosen, cell.rule) == (30.0, {1: 40.0}, "oracle")
+
+
+def test_groups_are_averaged_where_they_are_whole() -> None:
+    rows = [
+        {"model": "tiny", "arm": "none", "seed": seed, "task": task} for seed in (1, 2) for task in ("xnli", "pawsx")
+    ]
+    values = {("xnli", 1): 40.0, ("xnli", 2): 60.0, ("pawsx", 1): 80.0, ("pawsx", 2): 100.0}
+    scores = [s for row in rows for s in scores_of(row, manifest(row["task"], values[row["task"], row["seed"]]))]
+    assert study(rows, scores).lines[0].groups == {"classification": 70.0}
+    assert study(rows, [s for s in scores if s["language"] != "de"]).lines[0].groups == {}
 
 
 def test_a_cell_is_the_mean_over_seeds_of_the_mean_over_languages() -> None:
