@@ -45,7 +45,7 @@ def legend(identifier: str) -> str:
 def forest(one: ContrastResult, identifier: str) -> str:
     """Tasks as rows, and under each its kinds of language where it has several; the average over tasks last."""
     entries = _forest_entries(one)
-    left, right, width = 190, 505, 710
+    told_at, left, right, width = 174, 352, 690, 710  # words and numbers first: a phone shows them whole
     height = 34 + ROW * len(entries) + 42
     canvas = Canvas(
         width,
@@ -58,20 +58,19 @@ def forest(one: ContrastResult, identifier: str) -> str:
     across = _across(figures, left, right)
     bottom = 34 + ROW * len(entries)
     _grid(canvas, across, 26, bottom)
-    canvas.text(right + 12, 18, "points, 95 % over seeds", "mute")
-    canvas.text(width - 4, 18, "seeds", "mute", "end")
+    canvas.text(told_at, 18, "points, 95 % over seeds", "mute")
+    canvas.text(left - 12, 18, "seeds", "mute", "end")
     for at, (label, mark, figure, hole) in enumerate(entries):
         y = 34 + ROW * at + ROW / 2
-        canvas.text(
-            24 if label.startswith(" ") else 6, y + 4, _short(label.strip(), 26), "bold" if mark == "all" else ""
-        )
+        inner = label.startswith(" ")
+        canvas.text(24 if inner else 6, y + 4, _short(label.strip(), 26), "" if inner else "bold")
         if figure is None:
-            canvas.text(left + 6, y + 4, _short(hole, 80), "mute")
+            canvas.text(told_at, y + 4, _short(hole, 80), "mute")
             continue
         _intervals(canvas, figure, across, y)
         canvas.mark(mark, across(figure.value), y, f"{label.strip()}: {told(figure)}")
-        canvas.text(right + 12, y + 4, f"{points(figure.value)}  {span(figure.seeds) if figure.seeds else ''}".strip())
-        canvas.text(width - 4, y + 4, str(len(figure.by_seed)), "mute", "end")
+        canvas.text(told_at, y + 4, f"{points(figure.value)} {span(figure.seeds) if figure.seeds else ''}".strip())
+        canvas.text(left - 12, y + 4, str(len(figure.by_seed)), "mute", "end")
     _foot(canvas, one, (left + right) / 2, bottom + 34)
     return str(canvas)
 
@@ -155,7 +154,7 @@ def layer_curves(curves: Sequence[LayerCurve], base: str, identifier: str) -> st
         canvas.text(x, y - 8, _short(one.arm, 26), "bold")
         for tick in up.ticks:
             canvas.path(line((across.start, up(tick)), (across.end, up(tick))), "rule")
-            canvas.text(x - 5, up(tick) + 4, f"{tick:.0f}", "mute", "end")
+            canvas.text(x - 5, up(tick) + 4, f"{tick:g}", "mute", "end")
         canvas.path(line((across(one.fixed), up.end), (across(one.fixed), up.start)), "dash")
         canvas.text(across(one.fixed), up.start + 14, f"{one.fixed}", "mute", "middle")
         if reference is not None and one is not reference:
@@ -221,30 +220,32 @@ def shade(figure: Figure | None) -> str:
 
 
 def _across(figures: Iterable[Figure], start: float, end: float, most: int = 7) -> Scale:
-    """A scale about zero and all figures, no further than `REACH` times the largest difference."""
+    """A scale about zero and all figures, and their intervals up to `REACH` times the largest difference."""
     found = list(figures)
-    inner = [0.0, *(one.value for one in found), *(edge for one in found for edge in one.items or ())]
-    reach = max(1.0, REACH * max(map(abs, inner)))
-    outer = [max(-reach, min(reach, edge)) for one in found for edge in one.seeds or ()]
-    return scale(min(*inner, *outer, -0.5), max(*inner, *outer, 0.5), start, end, most=most)
+    reach = max(1.0, REACH * max((abs(one.value) for one in found), default=0.0))
+    edges = [edge for one in found for edge in (*(one.seeds or ()), *(one.items or ()))]
+    held = [*(one.value for one in found), *(max(-reach, min(reach, edge)) for edge in edges)]
+    return scale(min([-0.5, *held]), max([0.5, *held]), start, end, most=most)
 
 
 def _intervals(canvas: Canvas, figure: Figure, along: Scale, across: float, *, upright: bool = False) -> None:
     if figure.seeds:
         low, high = (along(edge) for edge in figure.seeds)
         canvas.path(line((across, low), (across, high)) if upright else line((low, across), (high, across)), "wide")
-        for edge, out in ((figure.seeds[0], -1), (figure.seeds[1], 1)):
-            if not along.low <= edge <= along.high:
-                _arrow(canvas, along(edge), across, out, upright)
     if figure.items:
         low, high = (along(edge) for edge in figure.items)
         canvas.path(_whisker(low, high, across, upright=upright), "thin")
+    for low, high in filter(None, (figure.seeds, figure.items)):
+        if low < along.low:
+            _arrow(canvas, along(low), across, -1, upright)
+        if high > along.high:
+            _arrow(canvas, along(high), across, 1, upright)
 
 
 def _arrow(canvas: Canvas, at: float, across: float, out: int, upright: bool) -> None:
     """The interval goes on beyond the edge."""
-    tip, back = at, at - 6 * out * (-1 if upright else 1)
-    sides = [(back, across - 5), (tip, across), (back, across + 5)]
+    back = at - 6 * out * (-1 if upright else 1)
+    sides = [(back, across - 5), (at, across), (back, across + 5)]
     canvas.path(line(*((y, x) if upright else (x, y) for x, y in sides)), "thin")
 
 

@@ -60,8 +60,7 @@ def _cell(report: Report, task: str, line: Line, base: Line | None) -> HeatCell:
     if hole or one is None or other is None:
         return HeatCell(hole=hole)
     by_seed = {seed: value - other.values[seed] for seed, value in one.values.items() if seed in other.values}
-    own = any(where.startswith(f"{task} after {line.arm} in ") for where in report.table.seen)
-    return HeatCell(figure=with_seeds(by_seed, ()), own=own)
+    return HeatCell(figure=with_seeds(by_seed, ()), own=bool(one.own))
 
 
 def _hole(one: Cell | None, other: Cell | None, base: str) -> str:

@@ -142,7 +142,8 @@ def _environments(runs: Sequence[Run]) -> dict[tuple[str, str], int]:
 
 
 def environment(run: Run) -> tuple[str, str]:
-    return run.device or "CPU", ", ".join(f"{name} {version}" for name, version in sorted(run.packages.items()))
+    device = "CPU" if run.device in ("", "cpu") else run.device
+    return device, ", ".join(f"{name} {version}" for name, version in sorted(run.packages.items()))
 
 
 def _settings(run: Run) -> str:
