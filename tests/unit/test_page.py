@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import sys
 from dataclasses import replace
 from itertools import pairwise
 from xml.etree import ElementTree
@@ -13,10 +14,11 @@ import pytest
 
 from tests import pages, reports
 from tests.reports import KOREAN, SEVERAL
+from xtl.errors import UserError
 from xtl.report import figures, svg
 from xtl.report.heat import heat
 from xtl.report.model import Report
-from xtl.report.page import page
+from xtl.report.page import _template, page
 from xtl.report.study import cell_text
 from xtl.scoring.xtreme import targets
 
@@ -301,3 +303,10 @@ def _luminance(colour: str) -> float:
     parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
     linear = [x / 12.92 if x <= 0.03928 else ((x + 0.055) / 1.055) ** 2.4 for x in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_without_jinja2_it_is_said_what_to_install(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+    _template.cache_clear()
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    with pytest.raises(UserError, match=r"pip install 'xtl\[report\]'"):
+        page(report)

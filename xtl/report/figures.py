@@ -45,7 +45,7 @@ def legend(identifier: str) -> str:
 def forest(one: ContrastResult, identifier: str) -> str:
     """Tasks as rows, and under each its kinds of language where it has several; the average over tasks last."""
     entries = _forest_entries(one)
-    told_at, left, right, width = 174, 352, 690, 710  # words and numbers first: a phone shows them whole
+    told_at, left, right, width = 168, 340, 690, 710  # words and numbers first: a phone shows them whole
     height = 34 + ROW * len(entries) + 42
     canvas = Canvas(
         width,
@@ -58,12 +58,12 @@ def forest(one: ContrastResult, identifier: str) -> str:
     across = _across(figures, left, right)
     bottom = 34 + ROW * len(entries)
     _grid(canvas, across, 26, bottom)
-    canvas.text(told_at, 18, "points, 95 % over seeds", "mute")
+    canvas.text(told_at, 18, "points [95 %]", "mute")
     canvas.text(left - 12, 18, "seeds", "mute", "end")
     for at, (label, mark, figure, hole) in enumerate(entries):
         y = 34 + ROW * at + ROW / 2
         inner = label.startswith(" ")
-        canvas.text(24 if inner else 6, y + 4, _short(label.strip(), 26), "" if inner else "bold")
+        canvas.text(18 if inner else 2, y + 4, _short(label.strip(), 26), "" if inner else "bold")
         if figure is None:
             canvas.text(told_at, y + 4, _short(hole, 80), "mute")
             continue
