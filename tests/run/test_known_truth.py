@@ -14,8 +14,11 @@ import yaml
 
 from tests.run.study import Study
 from xtl import microworld
+from xtl.report.answer import claimed
+from xtl.report.model import Report, from_json
 
 DEMO = Path(__file__).resolve().parents[2] / "grids/demo.yaml"
+CONTRAST = DEMO.with_name("demo-contrast.yaml")
 OTHERS = ("de", "es", "fr", "ru", "sw")
 
 
@@ -56,3 +59,42 @@ def test_the_dictionary_carries_over_and_chance_does_not(
     none = over_others(scores, "none", task)
     assert over_others(scores, "carries", task) > none + gain
     assert over_others(scores, "chance", task) < none + 8
+
+
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """`grids/demo-contrast.yaml` as `make demo` runs it."""
+    text = CONTRAST.read_text(encoding="utf-8").replace("../demo-study/data", "./world")
+    study = Study(tmp_path_factory.mktemp("answered"), text[text.index("name: ") :])
+    microworld.write(study.folder / "world")
+    ended = study.run("--parallel", "2")
+    assert ended.status == 0, ended
+    return from_json((study.folder / "store/grids/demo-contrast/report.json").read_bytes())
+
+
+@pytest.mark.slow
+def test_the_answer_in_its_first_sentence_is_right(answered: Report) -> None:
+    """Several languages beat English alone in languages that the intermediate has seen: the effect is at least five
+    half-widths of its interval, over seeds and over test items."""
+    found = answered.contrasts[0]
+    (task,) = found.tasks
+    assert (found.arm, found.against, task.task) == ("dictionary", "mnli", "xnli")
+    assert answered.answer.first.startswith("dictionary beats mnli by ")
+    assert claimed(found)
+    seen = task.by_kind["seen"]
+    assert seen.languages == OTHERS
+    for interval in (seen.seeds, seen.items):
+        assert interval is not None
+        assert seen.value >= 5 * (interval[1] - interval[0]) / 2
+
+
+@pytest.mark.slow
+def test_the_null_arm_differs_by_exactly_nothing(answered: Report) -> None:
+    null = next(one for one in answered.contrasts if one.name == "null-arm")
+    figures = [one.difference for task in null.tasks for one in task.languages]
+    assert len(figures) == 6
+    for figure in figures:
+        assert set(figure.by_seed) == {1, 2, 3, 4, 5}
+        assert set(figure.by_seed.values()) == {0.0}
+        assert (figure.seeds, figure.items) == ((0.0, 0.0), (0.0, 0.0))
+    assert not claimed(null)
