@@ -63,6 +63,7 @@ def test_one_signal_stops_in_order(place: tuple[Study, Store], number: signal.Si
     study, store = place
     process = study.start_run()
     key = reading(study, store)
+    wait(lambda: beat(store, key).get("state") == "reading", "rows being read: before that it ends too soon to be told")
     process.send_signal(number)
     told = ended(process)
     assert told.status == 130, told

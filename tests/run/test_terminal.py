@@ -109,7 +109,7 @@ def test_no_figure_of_the_scores_is_cut(width: int, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(results, "collect", lambda plan, store: found)
     out = io.StringIO()
     monkeypatch.setattr(common, "console", lambda: Console(file=out, width=width, highlight=False))
-    assert results.print_study(SimpleNamespace(grid=SimpleNamespace(name="wide")), None)  # type: ignore[arg-type]
+    assert results.print_study(SimpleNamespace(grid=SimpleNamespace(name="wide", contrasts=())), None)  # type: ignore[arg-type]
     table = out.getvalue()
     for n in range(len(cells)):
         assert table.count(f"{10.0 + n:.1f}*{'†' if n else ''}") == len(arms)
