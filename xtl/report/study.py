@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from xtl.scoring.claims import too_few
 from xtl.scoring.counts import mean
 from xtl.scoring.items import headline
 from xtl.scoring.table import Score
@@ -195,11 +196,8 @@ def notes(study: Study) -> list[str]:
     if all(line.overall is None for line in study.lines):
         found.append("No overall average: it exists only over all nine tasks, complete and on test.")
     count = len(study.seeds)
-    if count < 5:
-        found.append(
-            f"{count} seed{'s' if count > 1 else ''}: too few to claim a difference: below five no "
-            "sign-flip test can reach 0.05."
-        )
+    if few := too_few(count):
+        found.append(few)
     fewer = [
         f"{task} after {line.arm} {len(cell.values)} of {count}"
         for line in study.lines for task, cell in line.cells.items() if len(cell.values) < count

@@ -13,7 +13,7 @@ from xtl.report.answer import p_text
 from xtl.report.contrasts import ContrastResult, Figure, Interval, TaskDifference
 from xtl.report.model import LayerCurve, Report
 from xtl.report.study import head_and_rows, notes
-from xtl.scoring.claims import ENOUGH
+from xtl.scoring.claims import too_few
 from xtl.scoring.counts import mean
 
 HOLE = "-"
@@ -76,7 +76,10 @@ def averages(report: Report) -> Table | None:
 
 def overview(report: Report) -> Table:
     """What every contrast comes down to, a row each."""
-    few = [name_of(one, report) for one in report.contrasts if one.figure and one.seeds < ENOUGH]
+    few: dict[str, list[str]] = {}
+    for one in report.contrasts:
+        if one.figure and (told := too_few(one.seeds)):
+            few.setdefault(told, []).append(name_of(one, report))
     return Table(
         title=f"Contrasts, {report.setting}",
         head=("contrast", "arm", "against", "points", "95 % over seeds", "95 % over items", "seeds", "Holm's p"),
@@ -92,7 +95,7 @@ def overview(report: Report) -> Table:
             for one in report.contrasts
         ),
         text=3,
-        notes=(f"Fewer than {ENOUGH} seeds, so no claim whatever p says: {', '.join(few)}.",) if few else (),
+        notes=tuple(f"{', '.join(names)}: {told}" for told, names in few.items()),
     )
 
 

@@ -17,14 +17,14 @@ Differences are in percentage points throughout.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from xtl.errors import UserError
-from xtl.scoring.claims import ENOUGH, LEVEL
+from xtl.scoring.claims import LEVEL
 from xtl.scoring.counts import mean
 
 Floats = npt.NDArray[np.float64]
@@ -50,70 +50,6 @@ class SeedNoise:
     p: float
     sign_flip_p: float | None
     level: float = LEVEL
-
-    @property
-    def seeds(self) -> int:
-        return len(self.differences)
-
-    @property
-    def smallest_p(self) -> float:
-        """The least that a two-sided sign-flip test can give with so many seeds."""
-        return smallest_p(self.seeds)
-
-    @property
-    def caution(self) -> str | None:
-        """A sentence for the reader where the seeds are too few for a claim, else None."""
-        if self.seeds >= ENOUGH:
-            return None
-        if self.seeds == 1:
-            return "1 seed: too few to say anything about a difference: it has no interval."
-        return (
-            f"{self.seeds} seeds: too few to claim a difference: a sign-flip test cannot give less than "
-            f"{self.smallest_p:g}."
-        )
-
-
-def paired(arm: Mapping[int, float], against: Mapping[int, float], *, of: str) -> dict[int, float]:
-    """Arm minus baseline at each seed, from their scores by seed (percent). `of` names the comparison in errors.
-
-    Raises UserError for no seeds, for a seed that one side lacks, and for a score that is no finite number. A caller
-    that wants the common seeds alone takes them first, and says which it left out.
-    """
-    if not arm and not against:
-        raise UserError(f"{of}: no scores on either side: run the study first, or drop the contrast")
-    alone = sorted(set(arm) ^ set(against))
-    if alone:
-        which = ", ".join(f"{seed} ({'baseline' if seed in arm else 'arm'})" for seed in alone)
-        raise UserError(
-            f"{of}: a score is missing for seed {which}: differences are taken at seeds that both sides have"
-        )
-    for side, scores in (("arm", arm), ("baseline", against)):
-        for seed, score in scores.items():
-            if not math.isfinite(score):
-                raise UserError(
-                    f"{of}, seed {seed}: the {side}'s score is {score}: run that stage again, or leave it out"
-                )
-    return {seed: arm[seed] - against[seed] for seed in sorted(arm)}
-
-
-def over(
-    differences: Mapping[str, Mapping[int, float]],
-    *,
-    of: str,
-    summary: Callable[[Iterable[float]], float] = mean,
-) -> dict[int, float]:
-    """Differences of several languages or tasks, `{name: {seed: points}}`, summarised at each seed.
-
-    summary: `counts.mean`, or `summaries.interquartile_mean`. Raises UserError for no languages, and for a seed that
-    one of them lacks.
-    """
-    if not differences:
-        raise UserError(f"{of}: nothing to average over")
-    seeds = sorted(set().union(*differences.values()))
-    for name, by_seed in differences.items():
-        if holes := [str(seed) for seed in seeds if seed not in by_seed]:
-            raise UserError(f"{of}: {name} has no difference for seed {', '.join(holes)}: average what is complete")
-    return {seed: summary([by_seed[seed] for by_seed in differences.values()]) for seed in seeds}
 
 
 def seed_noise(differences: Mapping[int, float], *, of: str, level: float = LEVEL) -> SeedNoise:
