@@ -12,7 +12,7 @@ from xtl.errors import UserError
 from xtl.report.contrasts import ContrastResult, compare
 from xtl.scoring.table import Score
 
-TRAINED_IN = {"none": (), "english": ("en",), "german": ("de",)}
+TRAINED_IN = {"none": (), "english": ("en",), "german": ("de",), "french": ("fr",)}
 
 
 def table(
@@ -71,7 +71,7 @@ def test_a_language_that_the_arm_trained_this_task_in_is_shown_apart_and_not_ave
     assert task.by_kind["own"].value == 9.0
     (only,) = contrast(table(PAIRED, own={"german": "de fr"})).tasks
     assert only.headline is None
-    assert only.hole == "no language to compare: all are English's or the task's own"
+    assert (only.hole, only.excluded) == ("every language is English or the task's own", True)
 
 
 def test_under_translate_train_what_both_arms_trained_in_is_compared() -> None:
@@ -80,6 +80,7 @@ def test_under_translate_train_what_both_arms_trained_in_is_compared() -> None:
     (task,) = contrast(scores, setting="translate-train").tasks
     assert task.headline is not None
     assert task.headline.languages == ("de", "fr")
+    assert task.by_kind["trained"].languages == ("de",)
     (apart,) = contrast(scores).tasks
     assert apart.headline is not None
     assert apart.headline.languages == ("fr",)
@@ -125,6 +126,67 @@ def test_the_overall_difference_is_over_whole_tasks_and_common_seeds() -> None:
     assert contrast(table(more)).overall is None
 
 
+def test_a_claim_counts_the_seeds_that_all_tasks_have() -> None:
+    """Six seeds, a hole in each of two tasks: four are common."""
+    values = {
+        (arm, seed, task): {"fr": 10.0 * seed + (arm == "german") * (seed + (task == "panx"))}
+        for arm in ("none", "german") for task, missing in (("xnli", 1), ("panx", 6))
+        for seed in range(1, 7) if not (arm == "german" and seed == missing)
+    }  # fmt: skip
+    found = contrast(table(values))
+    assert found.overall is not None
+    assert set(found.overall.by_seed) == {2, 3, 4, 5}
+    assert found.seeds == 4
+    assert found.overall.by_seed[2] == 2.5
+    assert (found.overall_iqm, found.overall_improvement) == (None, None)
+
+
+def test_a_task_that_has_nothing_to_compare_is_left_out_and_not_waited_for() -> None:
+    more = {**PAIRED, **{(arm, seed, "panx"): {"sw": 1.0, "en": 2.0} for arm, seed, _ in PAIRED}}
+    found = contrast(table(more), named={"languages": ("fr",)})
+    assert [(task.task, task.excluded) for task in found.tasks] == [("panx", True), ("xnli", False)]
+    assert found.tasks[0].hole == "none of the contrast's languages is scored"
+    assert found.overall is not None
+    assert found.overall.by_seed == {1: 2.0, 2: 6.0}
+
+
+def test_whose_intermediate_held_text_in_a_language_is_told_apart() -> None:
+    runs = {(arm, seed, task): PAIRED["german" if arm == "german" else "none", seed, task]
+            for arm in ("german", "french") for _, seed, task in PAIRED}  # fmt: skip
+    (task,) = contrast(table(runs), against="french").tasks
+    assert {kind: figure.languages for kind, figure in task.by_kind.items()} == {
+        "seen": ("de",), "seen-by-baseline": ("fr",), "english": ("en",),
+    }  # fmt: skip
+    same = {(arm, seed, task): PAIRED["none", seed, task] for arm in ("german", "english") for _, seed, task in PAIRED}
+    trained = {**TRAINED_IN, "english": ("en", "de")}
+    named = [{"name": "c", "arm": "german", "against": "english", "tasks": (), "languages": ()}]
+    (both,) = compare(named, table(same), models=["tiny"], tasks=["xnli"], trained_in=trained)
+    assert both.tasks[0].by_kind["seen-by-both"].languages == ("de",)
+
+
+def test_kinds_and_retrieval_have_figures_over_all_tasks() -> None:
+    more = {**PAIRED, **{(arm, seed, "tatoeba"): {"fr": 30.0 * (arm == "german")} for arm, seed, _ in PAIRED}}
+    found = contrast(table(more))
+    assert found.overall is not None
+    assert found.overall.by_seed == {1: 18.0, 2: 18.5}
+    assert found.without_retrieval is not None
+    assert found.without_retrieval.by_seed == {1: 6.0, 2: 7.0}
+    assert {kind: figure.value for kind, figure in found.overall_by_kind.items()} == {"seen": 9.0, "unseen": 4.0}
+    assert contrast(table(PAIRED)).without_retrieval is None
+
+
+def test_contrasts_without_a_result_yet_count_for_holm() -> None:
+    """A report over some of the results claims nothing that the whole one might not."""
+    named = [
+        {"name": arm, "arm": arm, "against": "none", "tasks": (), "languages": ()} for arm in ("german", "english")
+    ]
+    here, missing = compare(named, table(PAIRED), models=["tiny"], tasks=["xnli"], trained_in=TRAINED_IN)
+    assert here.figure is not None
+    assert here.figure.p is not None
+    assert here.holm == pytest.approx(2 * here.figure.p)
+    assert missing.holm is None
+
+
 def test_an_arm_that_changes_nothing_differs_by_exactly_nothing() -> None:
     same = {**PAIRED, **{("german", seed, task): PAIRED["none", seed, task] for arm, seed, task in PAIRED}}
     figure = contrast(table(same)).figure
@@ -145,8 +207,8 @@ def test_a_score_that_is_no_number_is_refused_with_its_place() -> None:
     broken = table({**PAIRED, ("german", 2, "xnli"): {"de": math.nan, "en": 1.0, "fr": 1.0}})
     with pytest.raises(UserError, match=r"holds nan for tiny german 2 xnli de accuracy \(stage german-2-xnl\)"):
         contrast(broken)
-    with pytest.raises(UserError, match="'c' names no arm of the study: 'french'"):
-        contrast(table(PAIRED), arm="french")
+    with pytest.raises(UserError, match="'c' names no arm of the study: 'swahili'"):
+        contrast(table(PAIRED), arm="swahili")
 
 
 def test_degenerate_runs_of_the_two_arms_are_counted() -> None:
@@ -155,6 +217,8 @@ def test_degenerate_runs_of_the_two_arms_are_counted() -> None:
         for arm in ("none", "english")
     ]
     assert contrast(table(PAIRED), degenerate=runs).degenerate == ("none seed 1 xnli (de)",)
+    elsewhere = [{**runs[0], "seed": 9}, {**runs[0], "languages": ["en"]}, {**runs[0], "model": "large"}]
+    assert contrast(table(PAIRED), degenerate=elsewhere).degenerate == ()
 
 
 def test_retrieval_has_the_chosen_layer_beside_the_fixed_one() -> None:

@@ -48,7 +48,8 @@ def test_a_difference_that_five_seeds_show_is_claimed_with_its_interval() -> Non
     # mean 4; t(0.975, 4 degrees) = 2.776 times the standard error of (0, 0.1, -0.1, 0.2, -0.2), 0.0707
     assert first(table(XNLI)) == (
         "german beats none by 4.0 points (95 % interval +3.8 to +4.2 over 5 seeds), on xnli in 2 languages other than "
-        "English (de fr). Apart: +6.0 in de (seen in an intermediate), +2.0 in fr (not seen)."
+        "English (de fr). Apart: +6.0 [+5.8, +6.2] in de (seen in its intermediate), +2.0 [+1.8, +2.2] in fr (not "
+        "seen)."
     )
 
 
@@ -111,7 +112,8 @@ def test_test_items_that_might_not_show_it_are_told() -> None:
     unsure = replace(one, tasks=(replace(one.tasks[0], headline=replace(headline, items=(-0.5, 8.5))),))
     said = answer([unsure]).first
     assert "; -0.5 to +8.5 over test items)" in said
-    assert said.endswith("The interval over test items includes 0: other test items might not show it.")
+    assert said.startswith("german is 4.0 points ahead of none (95 %"), "and does not beat it"
+    assert said.endswith("Other test items might not show it: that interval includes 0.")
 
 
 def test_over_many_tasks_the_most_and_the_least_are_named_and_retrieval_is_taken_out() -> None:
@@ -119,16 +121,22 @@ def test_over_many_tasks_the_most_and_the_least_are_named_and_retrieval_is_taken
     said = first(table(gains))
     assert said.startswith("german beats none by 8.0 points")
     assert "on average over 4 tasks (xnli pawsx panx tatoeba) in 1 language other than English (fr)." in said
-    assert said.endswith("3 of 4 tasks gain: most tatoeba +30.0, least pawsx -1.0. Without retrieval: +0.7.")
+    assert said.endswith(
+        "By task: xnli +1.0 [+0.8, +1.2], pawsx -1.0 [-1.2, -0.8], panx +2.0 [+1.8, +2.2], tatoeba +30.0 [+29.8, "
+        "+30.2]. Without retrieval: +0.7 [+0.5, +0.9]."
+    )
+    more = first(table({**gains, "udpos": {"fr": 0.5}}))
+    assert "4 of 5 tasks gain: most tatoeba +30.0 [+29.8, +30.2], least pawsx -1.0 [-1.2, -0.8]." in more
 
 
 def test_seen_and_unseen_are_told_apart_over_the_tasks_that_have_both() -> None:
     both = {"de": 6.0, "fr": 2.0}
     said = first(table({"xnli": both, "pawsx": {"de": 4.0, "fr": 0.0}, "panx": {"fr": 1.0}}))
     assert said.endswith(
-        "Apart: +5.0 in languages seen in an intermediate, +1.0 in the others (means over the 2 tasks that have both)."
+        "Apart, over the tasks that have several kinds: +5.0 [+4.8, +5.2] in de (seen in its intermediate), +1.0 "
+        "[+0.8, +1.2] in fr (not seen)."
     )
-    assert "all seen in an intermediate" in first(table({"xnli": {"de": 6.0}}))
+    assert "all seen in its intermediate" in first(table({"xnli": {"de": 6.0}}))
 
 
 def test_what_is_not_zero_shot_is_left_out_and_said() -> None:
@@ -145,7 +153,10 @@ def test_without_a_result_there_is_no_answer_and_it_says_why() -> None:
     scores = [score for score in table({**XNLI, "panx": {"fr": 1.0}}) if (score["task"], score["intermediate"]) != (
         "panx", "german")]  # fmt: skip
     said = answer(results(scores))
-    assert said.first == "c: german against none: no answer yet (panx: no result yet of german)."
+    assert (
+        said.first
+        == "c: german against none: no answer yet (panx: no result yet of german). By task: xnli +4.0 [+3.8, +4.2]."
+    )
     assert said.cautions == (
         "Not all results are there for c: what is missing is shown as missing, and no average is taken over it.",
     )
@@ -178,3 +189,26 @@ def test_a_contrast_is_over_the_tasks_that_have_its_languages() -> None:
     assert found[0].tasks[0].missing == ()
     several = results(table({"xnli": {"sw": 1.0, "fr": 9.0}, "pawsx": {"fr": 1.0}}), languages=("fr", "sw"))
     assert [(task.task, task.missing) for task in several[0].tasks] == [("xnli", ()), ("pawsx", ())]
+
+
+def test_equal_means_of_unequal_languages_are_not_nothing() -> None:
+    """+2 and -2 at every seed: the mean is exactly 0, and the arm is not the baseline."""
+    scores = [{**score, "value": round(score["value"])} for score in table({"xnli": {"de": 2.0, "fr": -2.0}})]
+    said = first(scores)
+    assert "exactly 0" not in said
+    assert said.startswith("german shows no sure difference from none: +0.0 points")
+
+
+def test_a_claim_over_degenerate_runs_says_so() -> None:
+    runs = [
+        {"model": "m", "intermediate": "none", "seed": seed, "task": "xnli", "languages": ["fr"]} for seed in (1, 2)
+    ]
+    one = {"name": "c", "arm": "german", "against": "none", "tasks": (), "languages": ()}
+    found = compare([one], table(XNLI), models=["m"], tasks=["xnli"], trained_in=TRAINED_IN, degenerate=runs)
+    assert "With care: 2 runs behind it predict one class for everything." in answer(found).first
+
+
+def test_a_task_with_nothing_to_compare_is_told_and_not_waited_for() -> None:
+    said = answer(results(table({**XNLI, "panx": {"sw": 1.0}}), languages=("fr",)))
+    assert said.first.startswith("german beats none by 2.0 points")
+    assert "Nothing to compare, so left out: panx (c: none of the contrast's languages is scored)." in said.cautions

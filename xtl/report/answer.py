@@ -1,19 +1,21 @@
 """The answer in sentences, made from the contrasts' figures alone: what a reader of the first line must go away with.
 
 A difference is claimed only where the contrast has five seeds or more, Holm's corrected p is below 0.05, and the
-interval over seeds leaves zero out; otherwise the sentence says what was seen and why it claims nothing.
+interval over seeds leaves zero out; otherwise the sentence says what was seen and why it claims nothing. Where the
+interval over test items includes zero, a claim is one about these items.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xtl.report.contrasts import ContrastResult, Figure, Interval
+from xtl.report.contrasts import COMPARED, ContrastResult, Figure, Interval
 from xtl.report.model import Answer
 from xtl.scoring.claims import ENOUGH
-from xtl.scoring.counts import mean
 
 LEVEL = 0.05
+#: Tasks whose differences a sentence tells one by one.
+MOST_TASKS = 4
 
 
 def answer(results: Sequence[ContrastResult], setting: str = "zero-shot") -> Answer:
@@ -46,15 +48,13 @@ def sentence(one: ContrastResult, *, of_model: bool = False) -> str:
         told = _listed(holes, most=3, by="; ")
         return f"{one.name}: {one.arm} against {one.against}{on}: no answer yet ({told}).{_among_tasks(one)}"
     where = _where(one, figure)
-    if all(value == 0.0 for value in figure.by_seed.values()):
+    if _is_nothing(one):
         exact = f"every paired difference is exactly 0 ({_seeds(figure)})"
-        return f"{one.arm} shows no difference from {one.against}{on}: {exact}, {where}."
+        return f"{one.arm} shows no difference from {one.against}{on}: {exact}, {where}.{_degenerate(one)}"
     how = _how(figure)
     if claimed(one):
-        points = f"{abs(figure.value):.1f} points"
-        ahead = figure.value > 0
-        verb = f"beats {one.against}{on} by {points}" if ahead else f"falls {points} behind {one.against}{on}"
-        said = f"{one.arm} {verb} ({how}), {where}.{_of_items(figure)}"
+        items = "" if _sure_of_items(figure) else " Other test items might not show it: that interval includes 0."
+        said = f"{one.arm} {_verb(one, figure, on)} ({how}), {where}.{items}{_degenerate(one)}"
     elif one.seeds < ENOUGH:
         few = f"{_seeds(figure, one.seeds)} {'is' if one.seeds == 1 else 'are'} too few to say"
         asked = f"whether {one.arm} differs from {one.against}{on} ({ENOUGH} are needed)"
@@ -63,6 +63,38 @@ def sentence(one: ContrastResult, *, of_model: bool = False) -> str:
         seen = f"{figure.value:+.1f} points ({how}; Holm-corrected p {p_text(one.holm)})"
         said = f"{one.arm} shows no sure difference from {one.against}{on}: {seen}, {where}."
     return said + _among_tasks(one) + _without_retrieval(one) + _apart(one)
+
+
+def _is_nothing(one: ContrastResult) -> bool:
+    """Whether every language of every task has the same score under both arms at each seed: means alone can cancel."""
+    return all(
+        value == 0.0
+        for task in one.tasks
+        for language in task.languages
+        if task.headline and language.language in task.headline.languages
+        for value in language.difference.by_seed.values()
+    )
+
+
+def _verb(one: ContrastResult, figure: Figure, on: str) -> str:
+    points = f"{abs(figure.value):.1f} points"
+    if not _sure_of_items(figure):
+        return f"is {points} {'ahead of' if figure.value > 0 else 'behind'} {one.against}{on}"
+    if figure.value > 0:
+        return f"beats {one.against}{on} by {points}"
+    return f"falls {points} behind {one.against}{on}"
+
+
+def _sure_of_items(figure: Figure) -> bool:
+    """The interval over test items leaves zero out, or is not there."""
+    return figure.items is None or not figure.items[0] <= 0.0 <= figure.items[1]
+
+
+def _degenerate(one: ContrastResult) -> str:
+    """Who predicts one class for everything can lose, or be equal, for that alone."""
+    count = len(one.degenerate)
+    runs = f"{count} run{'s' if count != 1 else ''}"
+    return f" With care: {runs} behind it predict{'s' if count == 1 else ''} one class for everything." if count else ""
 
 
 def _how(figure: Figure) -> str:
@@ -92,7 +124,7 @@ def p_text(value: float | None) -> str:
 
 def _where(one: ContrastResult, figure: Figure) -> str:
     """Over which tasks and languages."""
-    tasks = [task.task for task in one.tasks]
+    tasks = [task.task for task in one.tasks if not task.excluded]
     named = f" ({' '.join(tasks)})" if len(tasks) <= 4 else ""
     over = f"on {tasks[0]}" if len(tasks) == 1 else f"on average over {len(tasks)} tasks{named}"
     count = len(figure.languages)
@@ -100,53 +132,52 @@ def _where(one: ContrastResult, figure: Figure) -> str:
     transfer = "" if "en" in figure.languages else "other than English "
     plural = "languages" if count != 1 else "language"
     text = f"{over} in {count} {plural} {transfer}".rstrip() + listed
-    kinds = {kind for task in one.tasks for kind in task.by_kind if kind in ("seen", "unseen")}
-    return text + (", all seen in an intermediate" if kinds == {"seen"} else "")
-
-
-def _of_items(figure: Figure) -> str:
-    """What a claim over seeds does not say: whether other test items would show it."""
-    if figure.items and figure.items[0] <= 0.0 <= figure.items[1]:
-        return " The interval over test items includes 0: other test items might not show it."
-    return ""
+    kinds = {kind for task in one.tasks for kind in task.by_kind if kind in COMPARED}
+    return text + (", all seen in its intermediate" if kinds == {"seen"} else "")
 
 
 def _among_tasks(one: ContrastResult) -> str:
-    """How many of its tasks gain, and which most and least."""
-    values = {task.task: task.headline.value for task in one.tasks if task.headline}
-    if len(one.tasks) < 3 or len(values) < 2:
+    """Each task's own difference where they are few; else how many gain, and which most and least."""
+    there = {task.task: task.headline for task in one.tasks if task.headline}
+    if len(one.tasks) < 2 or not there:
         return ""
-    order = sorted(values, key=lambda task: -values[task])
-    gains = sum(value > 0 for value in values.values())
-    most, least = (f"{task} {values[task]:+.1f}" for task in (order[0], order[-1]))
-    return f" {gains} of {len(values)} tasks gain: most {most}, least {least}."
+    if len(there) <= MOST_TASKS:
+        return f" By task: {', '.join(_short(task, figure) for task, figure in there.items())}."
+    order = sorted(there, key=lambda task: -there[task].value)
+    gains = sum(figure.value > 0 for figure in there.values())
+    most, least = (_short(task, there[task]) for task in (order[0], order[-1]))
+    return f" {gains} of {len(there)} tasks gain: most {most}, least {least}."
+
+
+def _short(name: str, figure: Figure) -> str:
+    """`xnli +1.0 [+0.2, +1.8]`, without the interval where there is none."""
+    interval = f" [{figure.seeds[0]:+.1f}, {figure.seeds[1]:+.1f}]" if figure.seeds else ""
+    return f"{name} {figure.value:+.1f}{interval}"
 
 
 def _without_retrieval(one: ContrastResult) -> str:
     """The mean without retrieval, which can carry an average alone (it hangs on the layer, see the sweep)."""
-    from xtl.scoring.xtreme import targets
+    return f" {_short('Without retrieval:', one.without_retrieval)}." if one.without_retrieval else ""
 
-    values = {task.task: task.headline.value for task in one.tasks if task.headline}
-    trained = [value for task, value in values.items() if str(targets()[task].group) != "retrieval"]
-    if len(values) < len(one.tasks) or len(trained) in (0, len(values)):
-        return ""
-    return f" Without retrieval: {mean(trained):+.1f}."
+
+_KINDS = {
+    "seen": "seen in its intermediate",
+    "seen-by-both": "seen in both intermediates",
+    "seen-by-baseline": "seen in the baseline's intermediate",
+    "unseen": "not seen",
+    "trained": "that the target was trained in",
+}
 
 
 def _apart(one: ContrastResult) -> str:
-    """Languages that the intermediates held text in apart from the others, over the tasks that have both."""
-    both = [task for task in one.tasks if {"seen", "unseen"} <= task.by_kind.keys()]
-    if not both:
+    """Kinds of languages apart from each other, where there are several."""
+    kinds, over = one.overall_by_kind, ", over the tasks that have several kinds"
+    if len(one.tasks) == 1:
+        kinds, over = {kind: x for kind, x in one.tasks[0].by_kind.items() if kind in COMPARED}, ""
+    if len(kinds) < 2:
         return ""
-    seen, unseen = (mean(task.by_kind[kind].value for task in both) for kind in ("seen", "unseen"))
-    if len(both) == 1:
-        where = [_languages(both[0].by_kind[kind].languages) for kind in ("seen", "unseen")]
-        of = "" if len(one.tasks) == 1 else f", on {both[0].task}"
-        text = f"{seen:+.1f} in {where[0]} (seen in an intermediate), {unseen:+.1f} in {where[1]} (not seen){of}"
-    else:
-        over = f"the {len(both)} tasks that have both"
-        text = f"{seen:+.1f} in languages seen in an intermediate, {unseen:+.1f} in the others (means over {over})"
-    return f" Apart: {text}."
+    told = [f"{_short('', x).strip()} in {_languages(x.languages)} ({_KINDS[kind]})" for kind, x in kinds.items()]
+    return f" Apart{over}: {', '.join(told)}."
 
 
 def _languages(languages: Sequence[str]) -> str:
@@ -168,12 +199,17 @@ def cautions(results: Sequence[ContrastResult]) -> tuple[str, ...]:
             f"Too few seeds to claim anything: {', '.join(numbers)}. Below five no sign-flip test can reach 0.05 "
             "(three seeds give 0.25 at best)."
         )
-    holes = [one for one in results if any(task.hole for task in one.tasks)]
+    holes = [one for one in results if any(task.hole and not task.excluded for task in one.tasks)]
     if holes:
         found.append(
             f"Not all results are there for {', '.join(dict.fromkeys(one.name for one in holes))}: what is missing is "
             "shown as missing, and no average is taken over it."
         )
+    excluded = dict.fromkeys(
+        f"{task.task} ({one.name}: {task.hole})" for one in results for task in one.tasks if task.excluded
+    )
+    if excluded:
+        found.append(f"Nothing to compare, so left out: {_listed(list(excluded), most=6, by='; ')}.")
     own = sorted({
         f"{task.task} in {' '.join(task.by_kind['own'].languages)} ({one.name})"
         for one in results for task in one.tasks if "own" in task.by_kind
@@ -189,10 +225,9 @@ def cautions(results: Sequence[ContrastResult]) -> tuple[str, ...]:
             f"{len(stuck)} degenerate run{'s' if len(stuck) != 1 else ''} (one class predicted for everything), kept "
             f"in the averages: {_listed(stuck, most=4, by='; ')}."
         )
-    count = sum(one.holm is not None for one in results)
-    if count > 1:
+    if len(results) > 1 and any(one.holm is not None for one in results):
         found.append(
-            f"p values are corrected by Holm's method for the {count} contrasts that the grid names and that have "
-            "results; nothing else is tested."
+            f"p values are corrected by Holm's method for the {len(results)} contrasts that the grid names, with or "
+            "without results; nothing else is tested."
         )
     return tuple(found)

@@ -1,9 +1,13 @@
 """The named contrasts: arm against arm, by the paired differences of equal seeds. Pure.
 
-A difference is arm minus baseline in points of the task's headline metric. Languages come in four kinds that are never
-averaged together unseen: `english` (the language of fine-tuning, so no transfer), `own` (an intermediate trained this
-very task in it, so it is not zero-shot), `seen` (an intermediate held text in it) and `unseen`. The headline of a task
-is the mean over what is compared: the contrast's languages, or all but English, and never the `own` ones.
+A difference is arm minus baseline in points of the task's headline metric. The headline of a task is the mean over what
+is compared: the contrast's languages, or all but English. Beside it every kind of language has a figure of its own:
+
+    seen, seen-by-both, seen-by-baseline   text of it was in the arm's intermediate, in both, in the baseline's
+    unseen                                 in neither
+    trained    the target itself was trained in it under either arm (translate-train alone)
+    english    the language of fine-tuning, so no transfer
+    own        an intermediate trained this very task in it: not zero-shot, and in no headline
 
 Seeds and test items are two sources of noise and have an interval each (see `seeds.py` and `resample.py`).
 """
@@ -12,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,8 +30,10 @@ if TYPE_CHECKING:
     from xtl.scoring.resample import Comparison, ItemNoise
 
 Interval = tuple[float, float]
-Kind = Literal["english", "own", "seen", "unseen"]
-KINDS: tuple[Kind, ...] = ("seen", "unseen", "english", "own")
+Kind = Literal["seen", "seen-by-both", "seen-by-baseline", "unseen", "trained", "english", "own"]
+KINDS: tuple[Kind, ...] = ("seen", "seen-by-both", "seen-by-baseline", "unseen", "trained", "english", "own")
+#: Those that a headline is over where the contrast names no languages.
+COMPARED: tuple[Kind, ...] = KINDS[:5]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,15 +65,17 @@ class LanguageDifference:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskDifference:
-    """One task of a contrast. headline: None where nothing can be compared, and `hole` says why. by_kind: for each kind
-    of language that there is. iqm: the interquartile mean of the headline's differences over languages and seeds;
-    improvement: the probability that a run of the arm beats one of the baseline. missing: compared languages that one
-    of the two lacks. chosen_layer: retrieval's difference at the chosen layer, `layer_rule` dev or oracle."""
+    """One task of a contrast. headline: None where nothing is compared, and `hole` says why: a result is missing, or,
+    `excluded`, the task has nothing to compare and never will. by_kind: for each kind of language that there is. iqm:
+    the interquartile mean of the headline's differences over languages and seeds; improvement: the probability that a
+    run of the arm beats one of the baseline. missing: compared languages that one of the two lacks. chosen_layer:
+    retrieval's difference at the chosen layer, `layer_rule` dev or oracle."""
 
     task: str
     split: str = ""
     headline: Figure | None = None
     hole: str = ""
+    excluded: bool = False
     by_kind: Mapping[str, Figure]
     languages: tuple[LanguageDifference, ...] = ()
     iqm: float | None = None
@@ -79,8 +87,12 @@ class TaskDifference:
 
 @dataclass(frozen=True, kw_only=True)
 class ContrastResult:
-    """One named contrast on one model. overall: over its tasks, None where one is a hole. holm: `overall.p` corrected
-    for all named contrasts (on every model). degenerate: runs of the two arms that predict one class."""
+    """One named contrast on one model. overall: over its tasks, each counting as much, at the seeds that are common to
+    all; None where a result is missing. without_retrieval: the same less Tatoeba and BUCC, where it is over others,
+    too. overall_by_kind: over the tasks that have each of these kinds, where several tasks have several kinds.
+    overall_iqm, overall_improvement: means over the tasks of theirs, None where their seeds differ. holm: what
+    `figure.p` is, corrected for all named contrasts on every model, those that have no result yet included.
+    degenerate: runs behind its figures that predict one class in a compared language, a phrase each."""
 
     name: str
     model: str
@@ -88,6 +100,8 @@ class ContrastResult:
     against: str
     tasks: tuple[TaskDifference, ...]
     overall: Figure | None = None
+    without_retrieval: Figure | None = None
+    overall_by_kind: Mapping[str, Figure]
     overall_iqm: float | None = None
     overall_improvement: float | None = None
     holm: float | None = None
@@ -95,8 +109,9 @@ class ContrastResult:
 
     @property
     def seeds(self) -> int:
-        """The fewest seeds behind any of its figures."""
-        return min((len(one.headline.by_seed) for one in self.tasks if one.headline), default=0)
+        """How many seeds its figure is over; while that is not there, the fewest of any task."""
+        figures = [self.figure] if self.figure else [task.headline for task in self.tasks]
+        return min((len(one.by_seed) for one in figures if one), default=0)
 
     @property
     def figure(self) -> Figure | None:
@@ -177,14 +192,14 @@ def compare(
             }
             resampled = noise(model, task, _comparisons(pairs, table))
             for index, pair in pairs.items():
-                held = set(trained_in[pair.arm]) | set(trained_in[pair.against])
+                held = set(trained_in[pair.arm]), set(trained_in[pair.against])
                 items = resampled.get(str(index))
                 result = _task(pair, table, held, tuple(named[index]["languages"]), setting, items)
                 found[index, model].append(_with_layers(result, pair, layers))
                 headline = result.headline
                 draws[index, model].append(items.means(headline.languages) if items and headline else None)
     results = [
-        _contrast(one, model, found[index, model], draws[index, model], degenerate)
+        _contrast(one, model, found[index, model], draws[index, model], degenerate, several=len(models) > 1)
         for model in models
         for index, one in enumerate(named)
     ]
@@ -225,9 +240,14 @@ def _comparisons(pairs: Mapping[int, _Pair], table: Cells) -> dict[str, Comparis
 
 
 def _task(
-    pair: _Pair, table: Cells, held: set[str], named: tuple[str, ...], setting: str, items: ItemNoise | None
+    pair: _Pair,
+    table: Cells,
+    held: tuple[set[str], set[str]],
+    named: tuple[str, ...],
+    setting: str,
+    items: ItemNoise | None,
 ) -> TaskDifference:
-    """The pair on one task."""
+    """The pair on one task. held: languages of the arm's intermediate and of the baseline's."""
     runs = pair.runs(table)
     if not runs:
         return TaskDifference(task=pair.task, by_kind={}, hole=_no_runs(pair, table))
@@ -236,26 +256,33 @@ def _task(
     wanted = [language for language in anywhere if not named or language in named]
     common = [language for language in wanted if all(language in there for there in everywhere)]
     kinds = {language: _kind(language, runs, held, setting) for language in common}
-    compared = tuple(x for x in common if kinds[x] != "own" and (named or kinds[x] != "english"))
+    compared = tuple(x for x in common if kinds[x] in COMPARED or (named and kinds[x] == "english"))
     groups: dict[str, tuple[str, ...]] = {language: (language,) for language in common}
     groups |= {kind: found for kind in KINDS if (found := tuple(x for x in common if kinds[x] == kind))}
     if compared:
         groups["headline"] = compared
     figures = {name: _figure(runs, found, items) for name, found in groups.items()}
-    split = next(iter(next(iter(runs.values()))[0].values())).split
+    hole, excluded = _nothing_compared(wanted, common) if not compared else ("", False)
     return TaskDifference(
         task=pair.task,
-        split=split,
+        split=next(iter(next(iter(runs.values()))[0].values())).split,
         headline=figures.get("headline"),
-        hole=""
-        if compared
-        else "no language to compare: "
-        + ("all are English's or the task's own" if common else "none is there in both"),
+        hole=hole,
+        excluded=excluded,
         by_kind={kind: figures[kind] for kind in KINDS if kind in figures},
         languages=tuple(_language(x, kinds[x], runs, figures[x]) for x in common),
         missing=tuple(x for x in (named or anywhere) if x not in common and x in targets()[pair.task].languages),
         **_robust(runs, compared),
     )
+
+
+def _nothing_compared(wanted: Sequence[str], common: Sequence[str]) -> tuple[str, bool]:
+    """Why no language is compared, and whether that will stay so."""
+    if not wanted:
+        return "none of the contrast's languages is scored", True
+    if common:
+        return "every language is English or the task's own", True
+    return "no language is there in both arms", False
 
 
 def _no_runs(pair: _Pair, table: Cells) -> str:
@@ -271,14 +298,18 @@ def _no_runs(pair: _Pair, table: Cells) -> str:
     return f"the two arms have no seed in common ({told})"
 
 
-def _kind(language: str, runs: Mapping[int, Any], held: set[str], setting: str) -> Kind:
+def _kind(language: str, runs: Mapping[int, Any], held: tuple[set[str], set[str]], setting: str) -> Kind:
     if language == "en":
         return "english"
     arm, against = (all(sides[which][language].zero_shot for sides in runs.values()) for which in (0, 1))
-    # Under translate-train a language that the target itself was trained in is so in both arms alike.
     if arm != against or (not arm and setting == "zero-shot"):
         return "own"
-    return "seen" if language in held else "unseen"
+    if not arm:
+        return "trained"
+    of_arm, of_baseline = (language in languages for languages in held)
+    if of_arm:
+        return "seen-by-both" if of_baseline else "seen"
+    return "seen-by-baseline" if of_baseline else "unseen"
 
 
 def _figure(runs: Mapping[int, Any], languages: tuple[str, ...], items: ItemNoise | None = None) -> Figure:
@@ -340,50 +371,92 @@ def _contrast(
     tasks: Sequence[TaskDifference],
     draws: Sequence[Any],
     degenerate: Sequence[Mapping[str, Any]],
+    *,
+    several: bool,
 ) -> ContrastResult:
-    stuck = tuple(
-        f"{run['intermediate']} seed {run['seed']} {run['task']} ({' '.join(run['languages'])})"
-        for run in degenerate
-        if run["model"] == model
-        and run["intermediate"] in (one["arm"], one["against"])
-        and run["task"] in {task.task for task in tasks}
-    )
     return ContrastResult(
         name=one["name"],
         model=model,
         arm=one["arm"],
         against=one["against"],
         tasks=tuple(tasks),
-        degenerate=stuck,
-        **_overall(tasks, draws),
+        degenerate=tuple(_stuck(one, model, tasks, degenerate, several=several)),
+        **_overall([task for task in tasks if not task.excluded], draws),
     )
 
 
+def _stuck(
+    one: Mapping[str, Any],
+    model: str,
+    tasks: Sequence[TaskDifference],
+    degenerate: Sequence[Mapping[str, Any]],
+    *,
+    several: bool,
+) -> Iterator[str]:
+    """Degenerate runs that a headline rests on, the languages that it compares alone."""
+    headlines = {task.task: task.headline for task in tasks if task.headline}
+    for run in degenerate:
+        headline = headlines.get(run["task"])
+        of_it = run["model"] == model and run["intermediate"] in (one["arm"], one["against"])
+        if headline is None or not of_it or run["seed"] not in headline.by_seed:
+            continue
+        if languages := [language for language in run["languages"] if language in headline.languages]:
+            on = f" on {model}" if several else ""
+            yield f"{run['intermediate']} seed {run['seed']} {run['task']}{on} ({' '.join(languages)})"
+
+
 def _overall(tasks: Sequence[TaskDifference], draws: Sequence[Any]) -> dict[str, Any]:
-    """Over all tasks, each counting as much; None where one is a hole or no seed is common to all."""
-    headlines = [task.headline for task in tasks if task.headline]
-    common = [s for s in (headlines[0].by_seed if headlines else ()) if all(s in one.by_seed for one in headlines)]
+    """Over all tasks, each counting as much; nothing where one is a hole or no seed is common to all."""
+    headlines = {task.task: task.headline for task in tasks if task.headline}
+    common = _common(headlines.values())
     if len(headlines) < len(tasks) or not common:
-        return {}
-    by_seed = {seed: mean(one.by_seed[seed] for one in headlines) for seed in common}
+        return {"overall_by_kind": {}}
+    alike = all(len(one.by_seed) == len(common) for one in headlines.values())
     items = None
-    if all(found is not None for found in draws) and all(len(one.by_seed) == len(common) for one in headlines):
+    resampled = [found for found in draws if found is not None]
+    if alike and len(resampled) == len(headlines):
         from xtl.scoring.resample import percentile_interval
 
-        found = percentile_interval(0.0, sum(draws[1:], draws[0]) / len(draws))
+        found = percentile_interval(0.0, sum(resampled[1:], resampled[0]) / len(resampled))
         items = found.low, found.high
-    languages = tuple(dict.fromkeys(language for one in headlines for language in one.languages))
+    trained = [one for task, one in headlines.items() if str(targets()[task].group) != "retrieval"]
+    robust = {"overall_iqm": [task.iqm for task in tasks], "overall_improvement": [task.improvement for task in tasks]}
     return {
-        "overall": with_seeds(by_seed, languages, items),
-        "overall_iqm": mean(task.iqm for task in tasks if task.iqm is not None),
-        "overall_improvement": mean(task.improvement for task in tasks if task.improvement is not None),
+        "overall": _over(list(headlines.values()), common, items),
+        "without_retrieval": _over(trained, common) if 0 < len(trained) < len(headlines) else None,
+        "overall_by_kind": _over_kinds(tasks, common),
+        **{name: mean(x for x in found if x is not None) for name, found in robust.items() if alike},
     }
 
 
+def _over_kinds(tasks: Sequence[TaskDifference], seeds: Sequence[int]) -> dict[str, Figure]:
+    """Kinds that are compared, each over the tasks that have more than one of them, so that kinds differ in languages
+    and not in tasks."""
+    mixed = [
+        {kind: figure for kind, figure in task.by_kind.items() if kind in COMPARED} for task in tasks if task.headline
+    ]
+    mixed = [kinds for kinds in mixed if len(kinds) > 1]
+    there = [kind for kind in COMPARED if any(kind in kinds for kinds in mixed)]
+    return {kind: _over([kinds[kind] for kinds in mixed if kind in kinds], seeds) for kind in there}
+
+
+def _common(figures: Iterable[Figure]) -> list[int]:
+    """The seeds that all have."""
+    seeds = [one.by_seed for one in figures]
+    return [seed for seed in (seeds[0] if seeds else ()) if all(seed in there for there in seeds)]
+
+
+def _over(figures: Sequence[Figure], seeds: Sequence[int], items: Interval | None = None) -> Figure:
+    """The mean of several tasks' figures at these seeds."""
+    by_seed = {seed: mean(one.by_seed[seed] for one in figures) for seed in seeds}
+    return with_seeds(by_seed, tuple(dict.fromkeys(x for one in figures for x in one.languages)), items)
+
+
 def _corrected(results: Sequence[ContrastResult]) -> tuple[ContrastResult, ...]:
-    """Holm's step-down over what the contrasts come down to, and nothing else."""
+    """Holm's step-down over what the contrasts come down to, and nothing else. One without a p yet counts as 1, so that
+    a report over some results claims nothing that the whole one might not."""
     from xtl.scoring.summaries import holm
 
-    tested = {str(at): one.figure.p for at, one in enumerate(results) if one.figure and one.figure.p is not None}
-    corrected = holm(tested)
-    return tuple(replace(one, holm=corrected.get(str(at))) for at, one in enumerate(results))
+    p = {at: one.figure.p if one.figure else None for at, one in enumerate(results)}
+    corrected = holm({str(at): 1.0 if value is None else value for at, value in p.items()})
+    return tuple(replace(one, holm=None if p[at] is None else corrected[str(at)]) for at, one in enumerate(results))
