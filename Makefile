@@ -79,8 +79,10 @@ kind-test: $(BIN)/xtl  ## kind-up, then the demo submitted to it must score as `
 kind-down:  ## remove kind's cluster and all that is in it
 	k8s/kind/run down
 
-bench: setup  ## measure what the project claims about speed
-	@for script in bench/[a-z]*.py; do $(BIN)/python -m bench.$$(basename $$script .py) || exit 1; done
+bench: setup  ## measure what the project claims about speed; a figure past its bound does not keep the others back
+	@past=; for script in bench/[a-z]*.py; do name=bench.$$(basename $$script .py); \
+	$(BIN)/python -m $$name || past="$$past $$name"; done; \
+	[ -z "$$past" ] || { echo "past its bound, or broken:$$past" >&2; exit 1; }
 
 clean:  ## remove what setup, demo and tests made
 	rm -rf $(VENV) $(DEMO) *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

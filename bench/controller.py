@@ -1,5 +1,5 @@
 """1,000 Jobs on 100 played nodes: how long a submit takes, how soon a Job is released after its last parent's commit,
-and what the controller needs for it.
+what the controller needs for it, and how long `xtl status` takes meanwhile. Exits 1 where one is past its bound.
 
     python -m bench.controller [--stages 1000] [--nodes 100] [--spread 60] [--up PATH/TO/kube/up]
 
@@ -23,22 +23,25 @@ import tempfile
 import threading
 import time
 import urllib.request
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
-from tests import samples
+from bench._cluster import UP, Figure, refusals, started, tell
 from tests.cluster.kubeconfigs import free_ports
 from tests.grids import inventory
 from tests.s3server import S3Server
 from xtl import render
+from xtl.cli.status import report
 from xtl.cluster import JOBS, OURS, Cluster, ClusterError
 from xtl.decide import RELEASED
 from xtl.errors import Conflict
 from xtl.grid import load
 from xtl.plan import Plan, build
-from xtl.store import Store, commit, layout, open_store
+from xtl.store import Store, commit, grids, layout, open_store
 from xtl.submit import standing, submit
 
 ARMS = ["none", "mnli", "qqp", "squad_v2", "hellaswag", "csqa", "xnli@de", "xnli@ru"]
@@ -50,30 +53,35 @@ NODES = {
     "memory": "1Gi",
 }
 LIMIT_SECONDS = 400.0
+SUBMIT_SECONDS, RELEASE_SECONDS, STATUS_SECONDS, CONTROLLER_MB = 60.0, 10.0, 2.0, 200.0
+LOOK_EVERY_SECONDS = 5.0
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stages", type=int, default=1000)
     parser.add_argument("--nodes", type=int, default=100)
     parser.add_argument("--spread", type=float, default=60.0)
-    parser.add_argument("--up", type=Path, default=samples.SHARED / "kube/up")
+    parser.add_argument("--up", type=Path, default=UP)
     wanted = parser.parse_args()
     if not wanted.up.exists():
-        print(f"controller: NOT MEASURED, there is no {wanted.up} to start a control plane")
-        return
+        print(f"bench.controller: NOT RUN: there is no {wanted.up} to start a control plane with kwok's nodes (--up)")
+        return 0
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         server = stack.enter_context(S3Server(scratch / "s3"))
         os.environ |= server.env
-        folder = scratch / "kube"
-        stack.callback(subprocess.run, [wanted.up.with_name("down"), "--dir", folder], stdout=subprocess.DEVNULL)
-        words = ["--dir", folder, "--port", str(free_ports(4)), "--fake-nodes", str(wanted.nodes)]
-        subprocess.run([wanted.up, *words], check=True, stdout=subprocess.DEVNULL)
-        os.environ["KUBECONFIG"] = str(folder / "admin.conf")
+        os.environ["XDG_CACHE_HOME"] = str(scratch)
+        stack.enter_context(started(wanted.up, scratch / "kube", "--fake-nodes", str(wanted.nodes)))
         plan = made_plan(wanted.stages, scratch)
-        bare = _peer(plan, Cluster(namespace="default"))
-        _measure(plan, open_store(server.fresh_url()), Cluster(namespace="default"), scratch, wanted.spread, bare)
+        store = open_store(server.url)
+        figures, released = _peer(plan, Cluster(namespace="default"))
+        figures += _submit(plan, store, Cluster(namespace="default"))
+        figures += _release(plan, store, Cluster(namespace="default"), scratch, wanted.spread, released)
+        refused = refusals()
+        assert refused is not None, "the bench's own API server shows its metrics"
+        figures.append(Figure(what="429s of the API server", value=refused, unit="", most=0))
+        return tell(f"{len(plan.stages)} Jobs on {wanted.nodes} played nodes", figures)
 
 
 def made_plan(stages: int, scratch: Path) -> Plan:
@@ -91,75 +99,111 @@ def made_plan(stages: int, scratch: Path) -> Plan:
     return replace(plan, stages=kept, grid=replace(grid, cluster=NODES))
 
 
-def _peer(plan: Plan, cluster: Cluster) -> float:
-    """A bare client: create, release, delete; the seconds that it took to release them all."""
+def _peer(plan: Plan, cluster: Cluster) -> tuple[list[Figure], float]:
+    """A bare client: create, release, delete; and the seconds that it took to release them all."""
     jobs = list(render.render(plan, "s3://peer/peer").values())
     for job in jobs:
         job["spec"]["template"]["spec"]["nodeSelector"] = {"no": "such-node"}
     names = [job["metadata"]["name"] for job in jobs]
     with ThreadPoolExecutor(10) as pool:
-        begun = time.perf_counter()
-        list(pool.map(lambda job: cluster.create(JOBS, job), jobs))
-        created = time.perf_counter() - begun
-        begun = time.perf_counter()
-        list(pool.map(lambda name: cluster.patch(JOBS, name, {"spec": {"suspend": False}}), names))
-        released = time.perf_counter() - begun
-        print(f"bare client: {len(jobs)} Jobs created in {created:.1f} s, released in {released:.1f} s")
+        created = _seconds(lambda: list(pool.map(lambda job: cluster.create(JOBS, job), jobs)))
+        change = {"spec": {"suspend": False}}
+        released = _seconds(lambda: list(pool.map(lambda name: cluster.patch(JOBS, name, change), names)))
         list(pool.map(lambda name: cluster.delete(JOBS, name), names))
     while cluster.list(JOBS):
         time.sleep(0.5)
-    return released
+    told = [("a bare client: all Jobs created", created), ("a bare client: all released", released)]
+    return [Figure(what=what, value=value) for what, value in told], released
 
 
-def _measure(plan: Plan, store: Store, cluster: Cluster, scratch: Path, spread: float, bare: float) -> None:
-    begun = time.perf_counter()
-    result = submit(plan, store, cluster, standing(plan, store))
-    print(f"submit: {len(result.created)} Jobs created in {time.perf_counter() - begun:.1f} s")
-    begun = time.perf_counter()
-    submit(plan, store, cluster, standing(plan, store))
-    print(f"submit again: {time.perf_counter() - begun:.1f} s")
+def _submit(plan: Plan, store: Store, cluster: Cluster) -> list[Figure]:
+    grids.register(store, plan.grid, plan, replace=False)
+    first, again = (_seconds(lambda: submit(plan, store, cluster, standing(plan, store))) for _ in range(2))
+    assert len(cluster.list(JOBS, selector=OURS)) == len(plan.stages)
+    return [
+        Figure(what="submit", value=first, most=SUBMIT_SECONDS),
+        Figure(what="submit again, which finds all", value=again, most=SUBMIT_SECONDS),
+    ]
+
+
+def _release(plan: Plan, store: Store, cluster: Cluster, scratch: Path, spread: float, bare: float) -> list[Figure]:
     for key, stage in plan.stages.items():
         if stage.kind == "intermediate" and spread:  # kwok would end its pod after a second: it stays pending instead
             change = {"spec": {"template": {"spec": {"nodeSelector": {"type": "none"}}}}}
             cluster.patch(JOBS, render.job_name(stage.kind, key, store.url), change)
-    stage_player = Player(plan, store, spread)
-    threading.Thread(target=stage_player.watch, daemon=True).start()
+    player = Player(plan, store, spread)
+    threading.Thread(target=player.watch, daemon=True).start()
     time.sleep(2.0)  # it watches before there is something to see: what falls between two watches is seen late
     port = free_ports(1)
+    words = [sys.executable, "-m", "xtl.cli.app", "controller", "-n", "default", "--port", str(port)]
     with open(scratch / "controller.log", "wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "xtl.cli.app", "controller", "-n", "default", "--port", str(port)], stderr=log
-        )
-        begun = time.perf_counter()
+        process = subprocess.Popen(words, stderr=log)
         try:
-            while len(stage_player.released) < len(plan.stages):
-                if time.perf_counter() - begun > LIMIT_SECONDS:
-                    print(f"given up: {len(stage_player.released)} released")
-                    break
-                time.sleep(0.2)
-            took = time.perf_counter() - begun
-            _tell(stage_player, took, bare, process.pid, port)
+            begun = time.monotonic()
+            looks = _looks_until_released(player, plan, store, begun)
+            took = max(player.released.values()) - begun
+            return _waits(player, took, bare) + _status(looks) + _controller(process.pid, port)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(30)
 
 
-def _tell(player: Player, took: float, bare: float, pid: int, port: int) -> None:
+def _looks_until_released(player: Player, plan: Plan, store: Store, begun: float) -> list[float]:
+    """Waits for every stage's release, and looks at the study as `xtl status` does meanwhile: seconds of each look."""
+    stages, cluster = grids.read(store, plan.grid.name)["stages"], Cluster(namespace="default")
+    looks: list[float] = []
+    while len(player.released) < len(plan.stages):
+        if time.monotonic() - begun > LIMIT_SECONDS:
+            raise SystemExit(f"bench.controller: given up: {len(player.released)} of {len(plan.stages)} released")
+        time.sleep(0.2)
+        if time.monotonic() - begun > LOOK_EVERY_SECONDS * (len(looks) + 1):
+            looks.append(_seconds(lambda: report(plan.grid.name, stages, store, cluster)))
+    return looks
+
+
+def _waits(player: Player, took: float, bare: float) -> list[Figure]:
     waits = sorted(player.waits())
-    share = {name: waits[min(len(waits) - 1, int(len(waits) * part))] for name, part in (("p50", 0.5), ("p95", 0.95))}
-    print(f"{len(player.released)} Jobs released in {took:.1f} s, in order of their parents")
-    print(f"parent's commit to release: p50 {share['p50']:.1f} s, p95 {share['p95']:.1f} s, most {waits[-1]:.1f} s")
-    print(f"the p95 is {share['p95'] / bare:.1f} times what the bare client took to release all at once")
+    p50, p95 = (waits[min(len(waits) - 1, int(len(waits) * part))] for part in (0.5, 0.95))
+    what = "last parent's commit to release"
+    return [
+        Figure(what="all released, in order of their parents", value=took),
+        Figure(what=f"{what}, p50", value=p50),
+        Figure(what=f"{what}, p95", value=p95, most=RELEASE_SECONDS),
+        Figure(what=f"{what}, longest", value=waits[-1]),
+        Figure(what="that p95 by the bare client's release of all", value=p95 / bare, unit="times"),
+    ]
+
+
+def _status(looks: list[float]) -> list[Figure]:
+    """All on this machine's processors: nodes, API server, store, controller, stages, and status beside them."""
+    if not looks:
+        return []
+    return [
+        Figure(what=f"status meanwhile, median of {len(looks)}", value=median(looks), most=STATUS_SECONDS),
+        Figure(what="status meanwhile, longest", value=max(looks)),
+    ]
+
+
+def _controller(pid: int, port: int) -> list[Figure]:
     peak = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
     assert peak
     user, system = (int(x) for x in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13])
-    ticks = os.sysconf("SC_CLK_TCK")
-    print(f"controller: {int(peak[1]) / 1024:.0f} MB at most, {(user + system) / ticks:.1f} s of processor")
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as page:
         text = page.read().decode()
     rounds, seconds = (_number(text, f"xtl_controller_{name}") for name in ("rounds_total", "round_seconds_sum"))
     failed = _number(text, 'xtl_controller_actions_total{kind="fail"}')
-    print(f"controller: {rounds:.0f} rounds, {seconds / rounds:.2f} s each; {failed:.0f} taken for failed")
+    return [
+        Figure(what="controller's memory at most", value=int(peak[1]) / 1024, unit="MB", most=CONTROLLER_MB),
+        Figure(what="controller's processor", value=(user + system) / os.sysconf("SC_CLK_TCK")),
+        Figure(what=f"a round of it, mean of {rounds:.0f}", value=seconds / rounds),
+        Figure(what="stages that it took for failed", value=failed, unit=""),
+    ]
+
+
+def _seconds(act: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    act()
+    return time.perf_counter() - begun
 
 
 def _number(text: str, name: str) -> float:
@@ -213,4 +257,4 @@ class Player:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -40,12 +40,14 @@ class Programs:
         """The calls that begin with these words, without them."""
         return [call[len(words) :] for call in self.calls if call[: len(words)] == list(words)]
 
-    def run(self, command: str, timeout: float = 60.0, **env: str) -> subprocess.CompletedProcess[str]:
-        """`k8s/kind/run COMMAND` with them."""
+    def run(
+        self, command: str, timeout: float = 60.0, root: Path = ROOT, **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        """`k8s/kind/run COMMAND` with them, in this checkout or another folder laid out alike."""
         mine = {"PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}", "STAND_IN": str(self.folder)}
         mine["KIND_FOLDER"] = str(self.folder / "kind-study")
         return subprocess.run(
-            [ROOT / "k8s/kind/run", command], env={**os.environ, **mine, **env}, stdin=subprocess.DEVNULL,
+            [root / "k8s/kind/run", command], env={**os.environ, **mine, **env}, stdin=subprocess.DEVNULL,
             capture_output=True, text=True, timeout=timeout, check=False,
         )  # fmt: skip
 

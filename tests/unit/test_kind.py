@@ -171,3 +171,18 @@ def test_an_environment_needs_a_cluster(tmp_path: Path) -> None:
     ended = Programs(tmp_path / "a", *CALLS).run("env")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "make kind-up" in ended.stderr
+
+
+def test_a_study_that_takes_too_long_leaves_nothing_running(tmp_path: Path) -> None:
+    """Whoever still ran would hold the script's output open, and the wait for its end would not come back in time."""
+    tree, programs = tmp_path / "tree", Programs(tmp_path / "a", *CALLS)
+    shutil.copytree(ROOT / "k8s", tree / "k8s")
+    for name in ("Makefile", "pyproject.toml", "constraints.txt", "grids"):
+        (tree / name).symlink_to(ROOT / name)
+    (tree / ".venv/bin").mkdir(parents=True)
+    watches = tree / ".venv/bin/xtl"
+    watches.write_text('#!/bin/sh\n[ "$1" != status ] || exec sleep 45\n')
+    watches.chmod(0o755)
+    ended = programs.run("test", timeout=30, root=tree, KIND_MINUTES="0")
+    assert ended.returncode == 1
+    assert "not over after 0 minutes" in ended.stderr, ended.stderr
