@@ -48,6 +48,14 @@ class Schedule:
         share = np.asarray(self.weights) / sum(self.weights)
         return np.random.default_rng([self.seed, 1]).choice(len(self.sizes), size=self.steps, p=share)
 
+    def times(self, part: int) -> np.ndarray:
+        """How often each item of a part is drawn in all the steps, (items,) int64."""
+        size = self.sizes[part]
+        epochs, more = divmod(int((self.parts() == part).sum()), steps_an_epoch(size, self.batch))
+        found = np.full(size, epochs, dtype=np.int64)
+        found[_order(self.seed, part, epochs, size)[: more * self.batch]] += 1
+        return found
+
     def draw(self, part: int, turn: int) -> np.ndarray:
         """Positions of the items of a part's `turn`-th step: the next slice of this epoch's permutation; the last
         step of an epoch may be smaller."""

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from jobs import finetune
 from jobs.context import Context, log
-from jobs.finetune import Encoder, Examples
+from jobs.finetune import Encoder, Examples, Material
 from jobs.train import Part, Trainer
 from xtl.scoring.items import aggregate, headline, score_items
 
@@ -27,14 +27,14 @@ NO_ENGLISH_DEV = ("tydiqa", "xquad")
 SLICE_SHARE, SLICE_ITEMS = 0.05, 1000
 
 
-def held_out(context: Context, examples: Examples) -> tuple[Examples, Examples | None]:
-    """Training examples, and the slice held out for choosing (None where the grid chooses nothing, or English dev
+def held_out(context: Context, found: Material) -> tuple[Material, Examples | None]:
+    """What to train on, and the slice held out for choosing (None where the grid chooses nothing, or English dev
     serves)."""
     if "english-dev" not in context.spec["checkpoints"] or _english_dev(context) is not None:
-        return examples, None
-    order = np.random.default_rng([int(context.spec["seed"]), 6]).permutation(len(examples))
-    size = min(max(1, round(SLICE_SHARE * len(examples))), SLICE_ITEMS)
-    return [examples[i] for i in np.sort(order[size:])], [examples[i] for i in np.sort(order[:size])]
+        return found, None
+    order = np.random.default_rng([int(context.spec["seed"]), 6]).permutation(len(found.examples))
+    size = min(max(1, round(SLICE_SHARE * len(found.examples))), SLICE_ITEMS)
+    return found.only(np.sort(order[size:])), found.only(np.sort(order[:size])).examples
 
 
 def _english_dev(context: Context) -> Examples | None:

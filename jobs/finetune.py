@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +63,15 @@ def listing(context: Context, key: str, language: str, split: str) -> Examples |
 
 @dataclass(kw_only=True)
 class Material:
-    """Training examples and where they come from. seen: examples by language."""
+    """Training examples, and the language of each."""
 
     examples: Examples
-    seen: Mapping[str, int] = field(default_factory=dict)
+    languages: Sequence[str]
+
+    def only(self, chosen: Iterable[int]) -> Material:
+        """The examples at these positions."""
+        places = list(chosen)
+        return Material(examples=[self.examples[i] for i in places], languages=[self.languages[i] for i in places])
 
 
 def material(context: Context, sources: Mapping[str, str], cap: int | None) -> Material:
@@ -80,7 +85,27 @@ def material(context: Context, sources: Mapping[str, str], cap: int | None) -> M
         examples.extend(found)
         languages.extend([language] * len(found))
     chosen = sample(len(examples), cap, int(context.spec["seed"]))
-    return Material(examples=[examples[i] for i in chosen], seen=dict(Counter(languages[i] for i in chosen)))
+    return Material(examples=examples, languages=languages).only(chosen)
+
+
+def trained_on(trainer: Trainer, index: int, languages: Sequence[str]) -> dict[str, Any]:
+    """What a part's training saw, for the manifest, by language: `examples` that were drawn, each counted once,
+    `draws` of an input of theirs, and how many were `available`; a language that was never drawn has zeros.
+
+    languages: of each of the part's examples.
+    """
+    times, examples = trainer.schedule.times(index), np.array([item[0].example for item in trainer.items[index]])
+    of = np.array(languages)
+    drawn = of[np.unique(examples[times > 0])]
+    available = Counter(languages)
+    return {
+        "examples": {language: int((drawn == language).sum()) for language in available},
+        "draws": {language: int(times[of[examples] == language].sum()) for language in available},
+        "available": dict(available),
+        "inputs": len(trainer.parts[index].features),
+        "steps": int((trainer.order == index).sum()),
+        "pieces_cut": trainer.parts[index].pieces_cut,
+    }
 
 
 def make_part(

@@ -3,6 +3,7 @@ encoder alone; heads are new for every target."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from jobs import finetune
@@ -20,10 +21,10 @@ def run(context: Context) -> dict[str, Any]:
     device = open_device(spec["precision"], spec["threads"])
     encoder = finetune.load(context, spec["parents"]["model"], device)
     parts: list[Part] = []
-    seen: dict[str, Any] = {}
+    languages: list[Sequence[str]] = []
     for index, part in enumerate(spec["parts"]):
         found = finetune.material(context, spec["parents"]["data"][part["task"]], part["cap"])
-        seen[part["task"]] = {"examples": dict(found.seen)}
+        languages.append(found.languages)
         with context.phase("tokenizing"):
             seed, settings = int(spec["seed"]) + index, {**spec["optimiser"], **part["settings"]}
             made = finetune.make_part(encoder, part["task"], found.examples, settings, seed=seed, cap=spec["mix_cap"])
@@ -34,17 +35,13 @@ def run(context: Context) -> dict[str, Any]:
         dev = {part.name: score for part in parts if (score := _dev(context, encoder, part)) is not None}
     with context.phase("saving"):
         save_encoder(encoder.model, encoder.tokenizer, finetune.encoder_folder(context))
-    for index, part in enumerate(parts):
-        seen[part.name] |= {
-            "inputs": len(part.features),
-            "steps": int((trainer.order == index).sum()),
-            "pieces_cut": part.pieces_cut,
-        }
     return {
         "metrics": {
             "steps": trainer.steps,
             "loss": trainer.loss,
-            "trained_on": seen,
+            "trained_on": {
+                part.name: finetune.trained_on(trainer, index, languages[index]) for index, part in enumerate(parts)
+            },
             "dev": dev,
         },
         "provenance": device.describe(),

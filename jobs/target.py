@@ -31,10 +31,9 @@ def run(context: Context) -> dict[str, Any]:
 
 def _trained(context: Context, encoder: finetune.Encoder) -> dict[str, Any]:
     spec, task = context.spec, context.spec["task"]
-    found = finetune.material(context, spec["parents"]["train"], None)
-    examples, slice_ = held_out(context, found.examples)
+    found, slice_ = held_out(context, finetune.material(context, spec["parents"]["train"], None))
     with context.phase("tokenizing"):
-        part = finetune.make_part(encoder, task, examples, spec["settings"], seed=int(spec["seed"]))
+        part = finetune.make_part(encoder, task, found.examples, spec["settings"], seed=int(spec["seed"]))
     trainer = Trainer(encoder.model, [part], seed=int(spec["seed"]), device=encoder.device, pad=encoder.pad)
     tests = {x: finetune.listing(context, spec["parents"]["eval"], x, spec["split"]) or [] for x in spec["languages"]}
     tests = {language: found for language, found in tests.items() if found}
@@ -63,10 +62,8 @@ def _trained(context: Context, encoder: finetune.Encoder) -> dict[str, Any]:
             "steps": trainer.steps,
             "loss": trainer.loss,
             "trained_on": {
-                "examples": dict(found.seen),
+                **finetune.trained_on(trainer, 0, found.languages),
                 "held_out": len(slice_ or ()),
-                "inputs": len(part.features),
-                "pieces_cut": part.pieces_cut,
             },
             **checkpoints.report(),
         },
@@ -75,11 +72,12 @@ def _trained(context: Context, encoder: finetune.Encoder) -> dict[str, Any]:
 
 
 def _seen(context: Context) -> list[str]:
-    """The languages in which this very task was trained, here or by the intermediate: in those it is not zero-shot."""
+    """The languages in which this very task was trained, here or by the intermediate: in those it is not zero-shot. A
+    set that contains the task's training data, or a translation of them, counts as the task."""
     task, parents = TASKS[context.spec["task"]], context.spec["parents"]
     trained = set(parents["train"])
     for part in context.manifest(parents["encoder"])["spec"].get("parts", ()):  # a base model has none
-        if part["task"] in (task.key, task.train_from):
+        if {part["task"], *TASKS[part["task"]].contains} & {task.key, task.train_from}:
             trained.update(part["languages"])
     return [language for language in context.spec["languages"] if language in trained]
 

@@ -100,15 +100,35 @@ def trained(study: tuple[Plan, Store], arm: str) -> dict[str, Any]:
         ("beside-text", {"mnli": {"en": PAIRS}, "mlm": {"de": 16, "en": 16}}),
     ],
 )
-def test_the_manifest_says_how_many_examples_of_which_language(
+def test_the_manifest_says_how_many_examples_of_which_language_there_were(
     arm: str, examples: dict[str, dict[str, int]], study: tuple[Plan, Store]
 ) -> None:
     found = trained(study, arm)["trained_on"]
-    assert {task: one["examples"] for task, one in found.items()} == examples
+    assert {task: one["available"] for task, one in found.items()} == examples
+
+
+def test_all_that_is_trained_on_for_an_epoch_is_seen(study: tuple[Plan, Store]) -> None:
+    """Once: an epoch draws every input once, and these examples make an input each."""
+    one = trained(study, "xnli@de:12")["trained_on"]["xnli"]
+    assert one["examples"] == one["draws"] == one["available"] == {"de": 12}
+
+
+def test_what_a_capped_mixture_never_drew_it_has_not_seen(study: tuple[Plan, Store]) -> None:
+    """Two steps of four items are eight of each task, whatever there was to draw from."""
+    found = trained(study, "mixture")["trained_on"]
+    assert {task: one["examples"] for task, one in found.items()} == {"mnli": {"en": 8}, "squad_v1": {"en": 8}}
+    text = trained(study, "beside-text")["trained_on"]["mlm"]
+    assert sum(text["examples"].values()) == sum(text["draws"].values()) == 24
+
+
+def test_steps_beyond_an_epoch_draw_the_same_examples_again(study: tuple[Plan, Store]) -> None:
+    """Twelve steps of four: forty-eight draws of twelve pairs."""
+    found = trained(study, "stepped")["trained_on"]["mnli"]
+    assert (found["examples"], found["draws"]) == ({"en": 12}, {"en": 48})
 
 
 def test_several_languages_share_the_size_of_one(study: tuple[Plan, Store]) -> None:
-    found = trained(study, "xnli@de+en:20")["trained_on"]["xnli"]["examples"]
+    found = trained(study, "xnli@de+en:20")["trained_on"]["xnli"]["available"]
     assert set(found) == {"de", "en"}
     assert sum(found.values()) == 20
 

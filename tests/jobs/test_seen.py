@@ -27,6 +27,10 @@ def seen(task: str, before: list[dict[str, Any]] | None, train: tuple[str, ...] 
         ("xnli", [("xnli", "de")], ["de", "en"]),
         ("xnli", [("pawsx", "de")], ["en"]),
         ("xquad", [("squad_v1", "fr"), ("mlm", "de")], ["en", "fr"]),  # XQuAD has no train set but SQuAD's
+        ("xquad", [("squad_v2", "de")], ["de", "en"]),  # SQuAD v2.0 holds the questions of v1.1
+        ("mlqa", [("squad_v2", "de")], ["de", "en"]),
+        ("xnli", [("anli_plus", "fr")], ["en", "fr"]),  # of which MNLI is a part
+        ("tydiqa", [("squad_v2", "de")], ["en"]),
     ],
 )
 def test_a_task_before_itself_is_seen(task: str, before: list[tuple[str, str]] | None, languages: list[str]) -> None:

@@ -37,6 +37,17 @@ def test_a_step_is_a_function_of_seed_and_number_alone() -> None:
     assert other.draw(0, 0).tolist() != schedule.draw(0, 0).tolist()
 
 
+@given(sizes=st.lists(st.integers(1, 50), min_size=1, max_size=3), steps=st.integers(1, 60), seed=st.integers(0, 99))
+def test_items_are_counted_as_they_are_drawn(sizes: list[int], steps: int, seed: int) -> None:
+    schedule = Schedule(sizes=tuple(sizes), batch=4, weights=tuple(sizes), steps=steps, seed=seed)
+    counted = [np.zeros(size, dtype=np.int64) for size in sizes]
+    turns = [0] * len(sizes)
+    for part in schedule.parts():
+        counted[part][schedule.draw(part, turns[part])] += 1
+        turns[part] += 1
+    assert [schedule.times(part).tolist() for part in range(len(sizes))] == [one.tolist() for one in counted]
+
+
 def test_parts_have_steps_in_proportion_to_their_capped_sizes() -> None:
     schedule = Schedule(sizes=(1000, 9000), batch=10, weights=(1000, 3000), steps=20_000, seed=1)
     assert (schedule.parts() == 1).mean() == pytest.approx(0.75, abs=0.02)

@@ -85,6 +85,7 @@ TASK = Task(
         "dev": "MNLI's files, snli_1.0/snli_1.0_dev.jsonl and anli/anli_v1.0/R1/dev.jsonl, R2 and R3",
     },
     labels=mnli.LABELS,
+    contains=("mnli",),
     settings=presets.for_intermediate(),
     train_sizes={"en": 1_104_934},
     dev_sizes={"en": 9_815 + 10_000 + 3_200},

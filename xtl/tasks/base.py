@@ -97,6 +97,7 @@ class Task:
     labels: tuple[str, ...] | None = None  # closed label set, in the order of the head's outputs
     train_from: str | None = None  # borrowed English: the task whose `en` train (and dev, see dev_from) this one uses
     dev_from: str | None = None
+    contains: tuple[str, ...] = ()  # tasks whose training examples are among this one's
     settings: Mapping[str, Settings] = field(
         default_factory=dict
     )  # by preset: "jiant", "xtreme"; {} if nothing is trained

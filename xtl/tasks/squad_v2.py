@@ -1,4 +1,5 @@
-"""SQuAD v2.0: span QA in which a third of the questions has no answer. `plausible_answers` are ignored."""
+"""SQuAD v2.0: span QA in which a third of the questions has no answer; the others are SQuAD v1.1's.
+`plausible_answers` are ignored."""
 
 from __future__ import annotations
 
@@ -49,6 +50,7 @@ TASK = Task(
         "train": "squad_v2.0/train-v2.0.json",
         "dev": "squad_v2.0/dev-v2.0.json",
     },
+    contains=("squad_v1",),
     settings=presets.for_intermediate(384),
     train_sizes={"en": 130_319},
     dev_sizes={"en": 11_873},
