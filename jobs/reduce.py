@@ -29,10 +29,10 @@ def run(context: Context) -> dict[str, Any] | None:
                 _submission(context, row, manifest)
     with context.phase("comparing"):
         report = make(context.store, spec, context.key, manifests)
-    (context.out / "scores.csv").write_bytes(to_csv(found.scores))
-    to_parquet(found.scores, context.out / "scores.parquet")
+    (context.out / "scores.csv").write_bytes(to_csv(found.scores, spec["setting"]))
+    to_parquet(found.scores, spec["setting"], context.out / "scores.parquet")
     if found.sweep:
-        (context.out / "layers.csv").write_bytes(to_csv(found.sweep, SWEEP))
+        (context.out / "layers.csv").write_bytes(to_csv(found.sweep, spec["setting"], SWEEP))
     (context.out / "scores.md").write_text(markdown(report.table), encoding="utf-8")
     log.info("%d of %d rows are there", report.table.rows_done, report.table.rows)
     commit.upload_folder(context.store, context.out, layout.grid_prefix(spec["grid"]))

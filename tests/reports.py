@@ -289,14 +289,7 @@ class _Items:
         differences = dict(self._differences(model, task, one))
         wide = 0.5 if any(differences.values()) else 0.0  # the same predictions score the same on any items
         draws = np.array([[value + step for step in np.linspace(-wide, wide, 101)] for value in differences.values()])
-        return ItemNoise(
-            task=task,
-            seeds=one.seeds,
-            differences=differences,
-            draws=draws,
-            items=dict.fromkeys(differences, 1000),
-            together=(),
-        )
+        return ItemNoise(task=task, seeds=one.seeds, differences=differences, draws=draws)
 
     def _differences(self, model: str, task: str, one: Comparison) -> Iterator[tuple[str, float]]:
         for language in targets()[task].languages:

@@ -12,7 +12,7 @@ from tests import samples
 from tests.reports import ARMS, MODEL, SEVERAL, report
 from xtl.errors import UserError
 from xtl.report.model import Report
-from xtl.report.published import ROWS, against, rows, table
+from xtl.report.published import ROWS, rows, table
 from xtl.scoring.xtreme import targets
 
 TASKS = ("xnli", "xquad", "bucc2018", "tatoeba")
@@ -31,7 +31,7 @@ def ours(found: list[dict[str, Any]], after: str) -> dict[str, Any]:
 
 
 def test_the_baseline_answers_the_model_as_it_is(found: Report) -> None:
-    one = ours(against(found, "phang2020"), "XLM-R large")
+    one = ours(rows(found, "phang2020"), "XLM-R large")
     (line,) = (line for line in found.table.lines if line.arm == "none")
     value, qa = line.cells["xnli"].value, line.cells["xquad"].metrics
     assert one["cells"]["xnli"] == f"{value:.1f} ({value - 79.2:+.1f})"
@@ -109,7 +109,7 @@ def test_without_an_arm_that_answers_the_published_row_stands_alone() -> None:
 
 def test_an_unknown_study_is_refused_with_those_there_are(found: Report) -> None:
     with pytest.raises(UserError, match="no published study 'phang' is known; there are: phang2020"):
-        against(found, "phang")
+        rows(found, "phang")
 
 
 def test_the_published_figures_are_those_of_the_facts() -> None:

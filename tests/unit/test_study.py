@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from xtl.report.study import cell_text, head_and_rows, markdown, notes, study
-from xtl.scoring.table import COLUMNS, from_csv, scores_of, to_csv, to_parquet
+from xtl.scoring.table import COLUMNS, SWEEP, scores_of, sweep_of, to_csv, to_parquet
 from xtl.scoring.xtreme import targets
 
 ROWS = [
@@ -45,10 +47,24 @@ def table(values: dict[tuple[str, int, str], dict[str, Any]]) -> list[dict[str, 
 
 def test_the_table_has_a_row_a_figure_and_reads_back_as_it_was(tmp_path: Path) -> None:
     scores = scores_of(ROWS[0], manifest("xnli", 1 / 3, ("en", "de")))
-    assert [tuple(score) for score in scores] == [COLUMNS] * 4
-    assert from_csv(to_csv(scores)) == scores
-    to_parquet(scores, tmp_path / "scores.parquet")
-    assert pq.read_table(tmp_path / "scores.parquet").to_pylist() == scores
+    assert [(*score, "setting") for score in scores] == [COLUMNS] * 4
+    expected = [{**score, "setting": "translate-train"} for score in scores]
+    found = list(csv.DictReader(io.StringIO(to_csv(scores, "translate-train").decode())))
+    assert found == [{name: str(value) for name, value in score.items()} for score in expected]
+    assert float(found[0]["value"]) == scores[0]["value"], "to the last digit"
+    to_parquet(scores, "translate-train", tmp_path / "scores.parquet")
+    assert pq.read_table(tmp_path / "scores.parquet").to_pylist() == expected
+
+
+def test_the_table_of_layers_says_the_setting_too() -> None:
+    found = manifest("tatoeba", 30.0, ("de",))
+    found["metrics"]["sweep"] = {"de": [1.0, 2.0]}
+    row = {"model": "tiny", "arm": "none", "seed": 1, "task": "tatoeba"}
+    lines = list(csv.DictReader(io.StringIO(to_csv(sweep_of(row, found), "zero-shot", SWEEP).decode())))
+    assert [(line["layer"], line["value"], line["setting"]) for line in lines] == [
+        ("0", "1.0", "zero-shot"),
+        ("1", "2.0", "zero-shot"),
+    ]
 
 
 def test_what_is_not_zero_shot_is_flagged_and_told() -> None:

@@ -84,11 +84,6 @@ def rows(report: Report, study: str = "") -> list[dict[str, Any]]:
     return found
 
 
-def against(report: Report, study: str) -> list[dict[str, Any]]:
-    """The rows of one study. Raises UserError for one not known."""
-    return rows(report, study)
-
-
 def table(report: Report, study: str = "") -> Table:
     """The same to print, a task a row."""
     found = rows(report, study)

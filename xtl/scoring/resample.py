@@ -69,16 +69,12 @@ class ItemNoise:
     """One comparison on one task, its seeds fixed. Percentage points.
 
     differences: by language, on the items as they are. draws: [languages, resamples], the same on resampled items.
-    together: the languages that share their draws, those drawn alone left out. items: by language (BUCC: source
-    sentences with a gold pair, or one predicted by any run that was read).
     """
 
     task: str
     seeds: tuple[int, ...]
     differences: Mapping[str, float]
     draws: Floats = field(repr=False)
-    items: Mapping[str, int]
-    together: tuple[tuple[str, ...], ...]
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -140,8 +136,6 @@ def item_noise(
             seeds=one.seeds,
             differences={language: _difference(aligned, one, language) for language in common[name]},
             draws=draws[place, [order.index(language) for language in common[name]]],
-            items={language: len(aligned.ids[language]) for language in common[name]},
-            together=tuple(group for group in groups if len(group) > 1),
         )
         for place, (name, one) in enumerate(comparisons.items())
     }

@@ -7,7 +7,7 @@ digit, for what reads many runs at once (resampling). Numbers only: texts and pr
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,19 +75,6 @@ def read_items(task: str, data: bytes, *, rule: str = "last", of: str) -> dict[s
     for language, begin, end in zip(languages.dictionary.to_pylist(), [0, *ends], ends, strict=False):
         part = {name: columns[name][begin:end] for name in names}
         found[language] = _checked(Items(ids=columns["id"][begin:end], columns=part), f"{of} {language}")
-    return found
-
-
-def of_rows(task: str, rows: Iterable[Mapping[str, Any]], *, of: str) -> dict[str, Items]:
-    """The same from rows as `items.score_items` makes them."""
-    by_language: dict[str, list[Mapping[str, Any]]] = {}
-    for row in rows:
-        by_language.setdefault(row["language"], []).append(row)
-    found = {}
-    for language, part in by_language.items():
-        columns = {name: np.array([row[name] for row in part]) for name in COLUMNS[outcome_of(task)]}
-        ids = np.array([row["id"] for row in part], dtype=object)
-        found[language] = _checked(Items(ids=ids, columns=columns), f"{of} {language}")
     return found
 
 

@@ -3,8 +3,8 @@
 Columns: model, intermediate, seed, task, language, metric, checkpoint (the rule: last, english-dev, target-dev; for
 retrieval at the fixed layer, and layer-dev or layer-oracle at the chosen one), value (percent), n (items), split (what
 it was scored on), zero_shot (whether the task itself was trained in other languages alone, by the intermediate too),
-stage (the key that made it). Beside it stands a table of retrieval's layers, the same columns up to `language`, then
-layer, value and the split that it was swept on.
+stage (the key that made it), setting (the study's). Beside it stands a table of retrieval's layers, the same columns up
+to `language`, then layer, value, the split that it was swept on, stage and setting.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 COLUMNS = ("model", "intermediate", "seed", "task", "language", "metric", "checkpoint", "value", "n", "split",
-           "zero_shot", "stage")  # fmt: skip
-SWEEP = ("model", "intermediate", "seed", "task", "language", "layer", "value", "split", "stage")
+           "zero_shot", "stage", "setting")  # fmt: skip
+SWEEP = ("model", "intermediate", "seed", "task", "language", "layer", "value", "split", "stage", "setting")
 Score = dict[str, Any]
 
 
@@ -81,36 +81,22 @@ def gather(
     return scores, degenerate
 
 
-def to_csv(scores: Iterable[Score], columns: Sequence[str] = COLUMNS) -> bytes:
-    """RFC 4180 in UTF-8; a value is written so that it reads back as the very same float."""
+def to_csv(scores: Iterable[Score], setting: str, columns: Sequence[str] = COLUMNS) -> bytes:
+    """RFC 4180 in UTF-8; a value is written so that it reads back as the very same float. setting: the study's."""
     out = io.StringIO()
     writer = csv.DictWriter(out, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({**score, "value": repr(float(score["value"]))} for score in scores)
+    writer.writerows({**score, "value": repr(float(score["value"])), "setting": setting} for score in scores)
     return out.getvalue().encode()
 
 
-def from_csv(data: bytes) -> list[Score]:
-    """The other way round."""
-    rows = csv.DictReader(io.StringIO(data.decode()))
-    return [
-        {
-            **row,
-            "seed": int(row["seed"]),
-            "value": float(row["value"]),
-            "n": int(row["n"]),
-            "zero_shot": row["zero_shot"] == "True",
-        }
-        for row in rows
-    ]
-
-
-def to_parquet(scores: Sequence[Score], path: Any) -> None:
+def to_parquet(scores: Sequence[Score], setting: str, path: Any) -> None:
     """The same table as Parquet."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns = {name: [score[name] for score in scores] for name in COLUMNS}
+    columns = {name: [score[name] for score in scores] for name in COLUMNS if name != "setting"}
+    columns["setting"] = [setting] * len(scores)
     kinds = {"seed": pa.int64(), "value": pa.float64(), "n": pa.int64(), "zero_shot": pa.bool_()}
     schema = pa.schema([(name, kinds.get(name, pa.string())) for name in COLUMNS])
     pq.write_table(pa.table(columns, schema=schema), path)
