@@ -4,11 +4,13 @@ a study released by it, with no right more than the Role lists."""
 from __future__ import annotations
 
 import base64
+import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,8 @@ import yaml
 
 from tests.cluster import kubeconfigs
 from tests.cluster.conftest import SECRET
-from tests.run.study import Study
-from xtl.cluster import EVENTS, JOBS, LEASES, PODS, Cluster
+from tests.run.study import Study, wait
+from xtl.cluster import EVENTS, JOBS, LEASES, PODS, SECRETS, Cluster
 from xtl.decide import RELEASED
 from xtl.lease import alive
 
@@ -111,6 +113,32 @@ def test_no_pod_but_the_controllers_gets_a_token() -> None:
     assert tokens == {"xtl-controller": True, "xtl-test": True, "xtl-store": False, "xtl-store-bucket": False}
 
 
+def trial(**values: Any) -> dict[str, dict[str, Any]]:
+    """The chart with its store switched on: manifests by kind and name."""
+    text = helm("template", "xtl", CHART, values={"trialStore": {"enabled": True, **values}})
+    return {f"{one['kind']} {one['metadata']['name']}": one for one in yaml.safe_load_all(text)}
+
+
+def test_other_keys_of_the_trial_store_start_the_pods_that_read_them_anew() -> None:
+    def sums(**values: Any) -> list[str]:
+        found = trial(**values)
+        pods = [found[f"Deployment {name}"]["spec"]["template"] for name in ("xtl-store", "xtl-controller")]
+        return [pod["metadata"]["annotations"]["checksum/keys"] for pod in pods]
+
+    first = sums(secretKey="one")
+    assert first == sums(secretKey="one", size="1Gi")
+    for other in (sums(secretKey="two"), sums(secretKey="one", accessKey="me"), sums(secretKey="one", port=9000)):
+        assert all(a != b for a, b in zip(first, other, strict=True))
+
+
+def test_a_key_that_is_made_up_is_the_same_for_server_and_clients() -> None:
+    found = trial()
+    key = found["Secret xtl-store"]["stringData"]["AWS_SECRET_ACCESS_KEY"]
+    assert len(key) == 32
+    assert f'"secretKey":"{key}"' in found["Secret xtl-store-server"]["stringData"]["s3.json"]
+    assert trial()["Secret xtl-store"]["stringData"]["AWS_SECRET_ACCESS_KEY"] != key
+
+
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_the_api_server_takes_it_in_a_restricted_namespace(settings: str, namespace: str) -> None:
     text = helm("template", "xtl", CHART, "--namespace", namespace, "--skip-tests", values=SETTINGS[settings])
@@ -168,22 +196,45 @@ def test_a_study_is_released_by_the_installed_controller(
 
 
 def test_the_accounts_may_do_what_the_role_lists_and_no_more(installed: Callable[..., str], cluster: Cluster) -> None:
+    """Beside what a namespace's every account may do, such as ask what it may."""
     installed(controller={"replicas": 0})
+    common = rights("default", cluster.namespace)
+    assert rights("xtl-controller", cluster.namespace) - common == ROLE
+    assert rights("xtl-stage", cluster.namespace) == common
+    assert common & ROLE == set()
 
-    def may(account: str, verb: str, what: str) -> bool:
-        user = f"system:serviceaccount:{cluster.namespace}:{account}"
-        words = ["kubectl", "auth", "can-i", verb, what, "-n", cluster.namespace, "--as", user]
-        return subprocess.run(words, capture_output=True, text=True, timeout=30).stdout.strip() == "yes"
 
-    allowed = [("list", "jobs.batch"), ("watch", "jobs.batch"), ("patch", "jobs.batch"), ("list", "pods"),
-               ("create", "events"), ("create", "leases.coordination.k8s.io"),
-               ("patch", "leases.coordination.k8s.io/xtl-controller")]  # fmt: skip
-    refused = [("create", "jobs.batch"), ("delete", "jobs.batch"), ("get", "secrets"), ("list", "secrets"),
-               ("create", "pods"), ("delete", "pods"), ("patch", "leases.coordination.k8s.io/another"),
-               ("delete", "leases.coordination.k8s.io/xtl-controller")]  # fmt: skip
-    assert [pair for pair in allowed if not may("xtl-controller", *pair)] == []
-    assert [pair for pair in refused if may("xtl-controller", *pair)] == []
-    assert [pair for pair in allowed + refused if may("xtl-stage", *pair)] == []
+#: verb, API group, resource, name.
+ROLE = {
+    ("list", "batch", "jobs", "*"), ("watch", "batch", "jobs", "*"), ("patch", "batch", "jobs", "*"),
+    ("list", "", "pods", "*"), ("create", "", "events", "*"), ("create", "coordination.k8s.io", "leases", "*"),
+    ("get", "coordination.k8s.io", "leases", "xtl-controller"),
+    ("patch", "coordination.k8s.io", "leases", "xtl-controller"),
+}  # fmt: skip
+
+
+def rights(account: str, namespace: str) -> set[tuple[str, ...]]:
+    """Every right of a service account there, as the API server counts them up; URLs that are no resource, too."""
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectRulesReview",
+        "spec": {"namespace": namespace},
+    }
+    user = f"system:serviceaccount:{namespace}:{account}"
+    done = subprocess.run(
+        ["kubectl", "create", "-f", "-", "-o", "json", "--as", user],
+        input=json.dumps(review), capture_output=True, text=True, timeout=30,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["status"]
+    assert not found["incomplete"], found
+    wide = {
+        right
+        for rule in found["resourceRules"]
+        for right in product(rule["verbs"], rule["apiGroups"], rule["resources"], rule.get("resourceNames") or ["*"])
+    }
+    return wide | {(*pair, "", "") for rule in found["nonResourceRules"]
+                   for pair in product(rule["verbs"], rule["nonResourceURLs"])}  # fmt: skip
 
 
 def test_a_store_to_try_things_out(installed: Callable[..., str], cluster: Cluster) -> None:
@@ -191,33 +242,45 @@ def test_a_store_to_try_things_out(installed: Callable[..., str], cluster: Clust
     if os.environ.get("XTL_TEST_KUBECONFIG") and not os.environ.get("XTL_TEST_HOST_NETWORK"):
         pytest.skip("NOT RUN: needs pods on this machine's network (XTL_TEST_HOST_NETWORK=1)")
     port = 20000 + kubeconfigs.free_ports(1) % 2000
-    installed(trialStore={
+    values = {
         "enabled": True, "image": os.environ.get("XTL_TEST_IMAGE", "xtl:dev"), "port": port, "size": "1Gi",
         "endpoint": f"http://127.0.0.1:{port}",
-    })  # fmt: skip
-    secret = cluster.get("/api/v1/namespaces/{namespace}/secrets", "xtl-store")
-    assert secret is not None
-    env = {name: base64.b64decode(value).decode() for name, value in secret["data"].items()}
-    checked = subprocess.run(
-        [sys.executable, "-c", CHECK, "s3://xtl/a"], env={**os.environ, **env, **NO_CONFIG},
-        capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
-    assert checked.stdout == "ours\n", checked.stderr
-    assert cluster.list(PODS, selector="app.kubernetes.io/component=store")
+    }  # fmt: skip
+    installed(trialStore=values)
+    assert kept_by_the_store(cluster, "ours", "theirs") == "ours\n"
+    assert cluster.list(PODS, selector=STORE_PODS)
     assert cluster.get(LEASES, "xtl-controller") is not None
     assert cluster.get(ACCOUNTS, "xtl-stage") is not None
 
+    helm("uninstall", "xtl", "--namespace", cluster.namespace, "--wait", "--timeout", "60s")
+    wait(lambda: not cluster.list(PODS, selector=STORE_PODS), "the store's pod to go", 60)
+    installed(trialStore=values)
+    assert kept_by_the_store(cluster, "what outlived it") == "ours\n"
+
+
+def kept_by_the_store(cluster: Cluster, *tried: str) -> str:
+    """Each in turn is written where nothing is yet; what is there in the end."""
+    secret = cluster.get(SECRETS, "xtl-store")
+    assert secret is not None
+    env = {name: base64.b64decode(value).decode() for name, value in secret["data"].items()}
+    checked = subprocess.run(
+        [sys.executable, "-c", CHECK, "s3://xtl/a", *tried], env={**os.environ, **env, **NO_CONFIG},
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert checked.returncode == 0, checked.stderr
+    return checked.stdout
+
 
 NO_CONFIG = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
-#: Two creations of one object: the store keeps the first.
+STORE_PODS = "app.kubernetes.io/component=store"
 CHECK = """
 import sys
+from contextlib import suppress
 from xtl.errors import Conflict
 from xtl.store import open_store
 store = open_store(sys.argv[1])
-store.put("manifests/a.json", b"ours", create=True)
-try:
-    store.put("manifests/a.json", b"theirs", create=True)
-except Conflict:
-    print(store.get("manifests/a.json")[0].decode())
+for one in sys.argv[2:]:
+    with suppress(Conflict):
+        store.put("manifests/a.json", one.encode(), create=True)
+print(store.get("manifests/a.json")[0].decode())
 """

@@ -39,3 +39,21 @@ capabilities: {drop: [ALL]}
 - {name: AWS_DEFAULT_REGION, value: {{ . | quote }}}
 {{- end }}
 {{- end -}}
+
+{{/* The trial store's secret key: as given, else the one that is there, else made up; once, for whoever asks. */}}
+{{- define "xtl.trialKey" -}}
+{{- $store := .Values.trialStore -}}
+{{- if not $store.secretKey -}}
+{{- $old := lookup "v1" "Secret" .Release.Namespace "xtl-store" | default dict -}}
+{{- $kept := dig "data" "AWS_SECRET_ACCESS_KEY" "" $old | b64dec -}}
+{{- $_ := set $store "secretKey" ($kept | default (randAlphaNum 32)) -}}
+{{- end -}}
+{{- $store.secretKey -}}
+{{- end -}}
+
+{{/* On pods that read the trial store's Secrets: other keys start them anew. Short, so that no key can be told from it. */}}
+{{- define "xtl.trialChecksum" -}}
+{{- with .Values.trialStore -}}
+{{- printf "%s %s %v" .accessKey (include "xtl.trialKey" $) (.endpoint | default .port) | sha256sum | trunc 8 | quote -}}
+{{- end -}}
+{{- end -}}
