@@ -103,8 +103,11 @@ def test_a_pipe_gets_plain_lines(study: Study) -> None:
 def test_no_figure_of_the_scores_is_cut(width: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Nine tasks and arms with long names, whatever the terminal's width."""
     arms = ["none", "xnli@de+ru+sw", "multi [bold]arm[/bold]"]
-    cell = {"languages": 3, "expected": 9, "english": {1: 71.25}}
-    cells = {task: Cell(values={1: 10.0 + n}, split="dev" if n else "test", **cell) for n, task in enumerate(targets())}
+    by_language = {1: {"en": 71.25, "de": 1.0, "fr": 2.0}}
+    cells = {
+        task: Cell(values={1: 10.0 + n}, scores=by_language, expected=9, split="dev" if n else "test")
+        for n, task in enumerate(targets())
+    }
     found = study_of(arms, cells)
     monkeypatch.setattr(results, "collect", lambda plan, store: found)
     out = io.StringIO()

@@ -159,12 +159,11 @@ def test_the_columns_of_the_scores_table() -> None:
 
 def test_the_marks_are_those_of_the_table() -> None:
     def shown(**more: Any) -> str:
-        return cell_text(
-            Cell(**{"values": {1: 61.2}, "english": {}, "languages": 2, "expected": 2, "split": "test", **more})
-        )
+        whole = {"en": 61.2, "de": 61.2}
+        return cell_text(Cell(**{"values": {1: 61.2}, "scores": {1: whole}, "expected": 2, "split": "test", **more}))
 
     written = [bare(row[0]) for row in table("What the tables mean", "mark")]
-    assert written == [shown(languages=1), shown(split="dev"), shown(own=("de",)), cell_text(None)]
+    assert written == [shown(scores={1: {"de": 61.2}}), shown(split="dev"), shown(own=("de",)), cell_text(None)]
 
 
 def test_the_stage_kinds() -> None:

@@ -84,6 +84,25 @@ def test_what_is_not_zero_shot_is_flagged_and_told() -> None:
     assert marked.lines[0].cells["xnli"].own == ()
 
 
+def test_an_average_with_what_is_not_zero_shot_is_marked_and_stands_without_it_too() -> None:
+    rows = [{"model": "tiny", "arm": arm, "seed": 1, "task": task} for arm in ("none", "xnli@de") for task in targets()]
+    whole = {task: manifest(task, 50.0) for task in targets()}
+    own = manifest("xnli", 50.0)
+    own["metrics"]["scores"]["last"]["de"] = {"accuracy": 95.0}  # mean 53
+    own["metrics"]["seen"] = ["de"]
+    manifests = {**{("xnli@de", task): one for task, one in whole.items()}, ("xnli@de", "xnli"): own}
+    found = study(rows, [
+        s for row in rows for s in scores_of(row, manifests.get((row["arm"], row["task"]), whole[row["task"]]))
+    ])  # fmt: skip
+    _, (none, german), _ = head_and_rows(found)
+    assert (none[-1], german[-1]) == ("50.0", "50.3‡")
+    assert "‡ with those languages; without them: xnli after xnli@de 50.0, average after xnli@de 50.0." in notes(found)
+    line = found.lines[1]
+    assert (line.without_own("classification"), line.without_own("qa")) == (50.0, None)
+    assert line.groups["classification"] == pytest.approx(51.5)
+    assert found.lines[0].without_own() is None
+
+
 def test_means_over_fewer_seeds_are_told() -> None:
     told = notes(study(ROWS, table({("none", 1, "xnli"): manifest("xnli", 50.0)})))
     assert "Means over fewer seeds than the grid has: xnli after none 1 of 2." in told

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from xtl.scoring.claims import too_few
@@ -20,19 +20,17 @@ from xtl.scoring.xtreme import TaskScore, summarise, targets
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One arm on one task. values: the task's score by seed; english: the same in English alone, where it is scored.
-    languages of expected; split: what it is scored on. metrics: each metric's mean over languages and seeds. own: the
-    languages other than English that are not zero-shot, and without_own: the score by seed without them. chosen:
-    retrieval's score by seed at the layer chosen by `rule`, dev or oracle."""
+    """One arm on one task. values: the task's score by seed; scores: by seed and language, what it is the mean of, of
+    `expected` languages; split: what it is scored on. metrics: each metric's mean over languages and seeds. own: the
+    languages other than English that are not zero-shot. chosen: retrieval's score by seed at the layer chosen by
+    `rule`, dev or oracle."""
 
     values: Mapping[int, float]
-    english: Mapping[int, float]
-    languages: int
+    scores: Mapping[int, Mapping[str, float]]
     expected: int
     split: str
     metrics: Mapping[str, float] = field(default_factory=dict)
     own: tuple[str, ...] = ()
-    without_own: Mapping[int, float] = field(default_factory=dict)
     chosen: Mapping[int, float] = field(default_factory=dict)
     rule: str = ""
 
@@ -41,8 +39,26 @@ class Cell:
         return mean(self.values.values())
 
     @property
+    def languages(self) -> int:
+        """The fewest of any seed."""
+        return min(map(len, self.scores.values()))
+
+    @property
     def partial(self) -> bool:
         return self.languages < self.expected
+
+    @property
+    def english(self) -> dict[int, float]:
+        """By seed, where English is scored."""
+        return {seed: languages["en"] for seed, languages in self.scores.items() if "en" in languages}
+
+    @property
+    def without_own(self) -> dict[int, float]:
+        """The score by seed without what is not zero-shot; as it is where all is."""
+        if not self.own:
+            return dict(self.values)
+        left = {seed: [v for x, v in one.items() if x not in self.own] for seed, one in self.scores.items()}
+        return {seed: mean(values) for seed, values in left.items() if values}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +71,14 @@ class Line:
     cells: Mapping[str, Cell]
     overall: float | None
     groups: Mapping[str, float] = field(default_factory=dict)
+
+    def without_own(self, group: str = "") -> float | None:
+        """One of its averages (a group's, or that over all nine tasks) without what is not zero-shot; None where it
+        holds nothing of that kind. The average must be there."""
+        cells = [self.cells[key] for key, task in targets().items() if group in ("", str(task.group))]
+        if not any(cell.own for cell in cells):
+            return None
+        return mean(mean(cell.without_own.values()) for cell in cells)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,25 +181,20 @@ def _line(model: str, arm: str, tasks: Sequence[str], seeds: Sequence[int], foun
 def _cell(model: str, arm: str, task: str, by_seed: Mapping[int, TaskScore], found: _Found) -> Cell:
     one = next(iter(by_seed.values()))
     own = tuple(language for language in one.expected if language in found.own.get((model, arm, task), {}))
-    left = {seed: _without(score, own) for seed, score in by_seed.items()} if own else {}
     runs = {seed: found.chosen.get((model, arm, seed), {}).get(task) for seed in by_seed}
     chosen = {seed: summarise({task: languages}).tasks[task].score for seed, languages in runs.items() if languages}
     return Cell(
         values={seed: score.score for seed, score in by_seed.items()},
-        english={seed: headline(x.languages["en"]) for seed, x in by_seed.items() if "en" in x.languages},
-        languages=min(len(score.languages) for score in by_seed.values()),
+        scores={
+            seed: {x: headline(figures) for x, figures in score.languages.items()} for seed, score in by_seed.items()
+        },
         expected=len(one.expected),
         split=found.split[model, arm, task],
         metrics={name: mean(score.metrics[name] for score in by_seed.values()) for name in one.metrics},
         own=own,
-        without_own={seed: score.score for seed, score in left.items() if score.languages},
         chosen=chosen,
         rule=found.rules.get(task, "") if chosen else "",
     )
-
-
-def _without(score: TaskScore, own: Sequence[str]) -> TaskScore:
-    return replace(score, languages={x: figures for x, figures in score.languages.items() if x not in own})
 
 
 def notes(study: Study) -> list[str]:
@@ -208,8 +227,11 @@ def notes(study: Study) -> list[str]:
         found.append(f"Not zero-shot, for the task itself was trained in that language: {'; '.join(study.seen)}.")
     apart = [
         f"{task} after {line.arm} {mean(cell.without_own.values()):.1f}"
-        for line in study.lines for task, cell in line.cells.items() if cell.without_own
+        for line in study.lines for task, cell in line.cells.items() if cell.own and cell.without_own
     ]  # fmt: skip
+    for line in study.lines:
+        value = None if line.overall is None else line.without_own()
+        apart += [] if value is None else [f"average after {line.arm} {value:.1f}"]
     if apart:
         found.append(f"‡ with those languages; without them: {', '.join(dict.fromkeys(apart))}.")
     if study.degenerate:
@@ -225,6 +247,13 @@ def cell_text(cell: Cell | None) -> str:
     return f"{cell.value:.1f}{marks}"
 
 
+def average_text(line: Line) -> str:
+    """The average over tasks, with a mark where it holds what is not zero-shot."""
+    if line.overall is None:
+        return "-"
+    return f"{line.overall:.1f}{'‡' if line.without_own() is not None else ''}"
+
+
 def head_and_rows(study: Study) -> tuple[list[str], list[list[str]], list[list[str]]]:
     """The table's head, its rows, and rows for English alone (the language of training, so no transfer) where any
     target was scored in it."""
@@ -234,8 +263,7 @@ def head_and_rows(study: Study) -> tuple[list[str], list[list[str]], list[list[s
     for line in study.lines:
         names = [*([line.model] if several else []), line.arm]
         cells = [line.cells.get(task) for task in study.tasks]
-        average = "-" if line.overall is None else f"{line.overall:.1f}"
-        rows.append([*names, *map(cell_text, cells), average])
+        rows.append([*names, *map(cell_text, cells), average_text(line)])
         alone = [f"{mean(cell.english.values()):.1f}" if cell and cell.english else "-" for cell in cells]
         if any(figure != "-" for figure in alone):
             english.append([*names[:-1], f"{line.arm}, English alone", *alone, "-"])
