@@ -182,8 +182,9 @@ def _attempts(store: Store, key: str, pods: list[Object]) -> Disruptions:
             logs[parts[3]] = entry.modified
         elif parts[2:3] == ["resume"] and parts[4:] == ["manifest.json"]:
             saved = max(saved, (entry.modified, parts[3].rpartition("-")[0]))
-    gone = [attempt for attempt in sorted(logs, key=lambda attempt: logs[attempt]) if attempt not in known]
+    gone = [attempt for attempt in logs if attempt not in known]
     if saved[1] in live:
         return Disruptions(count=len(gone))
-    after = gone[gone.index(saved[1]) + 1 :] if saved[1] in gone else gone
+    since = logs.get(saved[1], saved[0])  # whoever saved may have written its last line, or failed, after that
+    after = [attempt for attempt in gone if logs[attempt] > since]
     return Disruptions(count=len(gone), without_progress=len(after))
