@@ -20,7 +20,7 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 pytest_plugins = ["tests.s3server"]  # the fixture `s3`: a real S3 server, started when first asked for
 
 #: A skip whose reason says so is for what a machine cannot install, and stands in CI too.
-HARDWARE = ("needs a GPU", "needs a cluster")
+HARDWARE = ("needs a GPU", "needs a cluster", "needs PyPI's torch")
 
 
 def pytest_report_header() -> str:

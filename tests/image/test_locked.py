@@ -41,6 +41,13 @@ print([name for name in ("torch", "transformers", "pyarrow") if importlib.util.f
 PLAN = """
 cd /tmp && printf %s "$GRID" > grid.yaml && xtl data demo data >&2 && xtl plan grid.yaml -o json
 """
+#: torch's build, and whether the base's own pip has wheels to prefer to the index's.
+TORCH = """
+import json, os, platform, subprocess, sys, torch
+own = os.environ.get("PIP_FIND_LINKS") or subprocess.run(
+    [sys.executable, "-m", "pip", "config", "get", "global.find-links"], capture_output=True, text=True).stdout.strip()
+print(json.dumps([torch.__version__, torch.version.cuda, platform.machine(), own]))
+"""
 #: As in names of variables, and as keys of common makers look.
 SECRET_NAMES = re.compile(r"(SECRET|TOKEN|PASSWORD|CREDENTIALS|ACCESS_KEY|API_?KEY)$", re.IGNORECASE)
 SECRET_VALUES = re.compile(r"AKIA[A-Z0-9]{16}|hf_[A-Za-z0-9]{30}|PRIVATE KEY|://[^/\s:]+:[^/\s@]+@")
@@ -95,6 +102,21 @@ def test_the_control_plane_is_small(engine: Engine) -> None:
     sizes = {image: engine.inspect("image", image)["Size"] for image in (CLI, RUNTIME)}
     print({image: f"{size / 1e6:.0f} MB" for image, size in sizes.items()})
     assert sizes[CLI] < CLI_BYTES
+
+
+def test_torch_is_for_cuda_unless_an_index_was_named(engine: Engine) -> None:
+    ended = engine.run(RUNTIME, "-c", TORCH, entrypoint="python")
+    assert ended.status == 0, ended
+    version, cuda, machine, own = json.loads(ended.out)
+    index = os.environ.get("TORCH_INDEX")
+    print(f"torch {version}, CUDA {cuda}, from {index or own or 'PyPI'}")
+    assert f"torch=={version.partition('+')[0]}\n" in (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    if index:
+        assert (cuda is None) == index.rstrip("/").endswith("/cpu")
+    elif own or machine != "x86_64":
+        pytest.skip(f"NOT RUN: needs PyPI's torch for x86-64: this image has {version}, from {own or 'PyPI'}")
+    else:
+        assert cuda
 
 
 @BOTH
