@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from tests.readme import bare, section, table
+from tests.readme import ROOT, bare, section, table
 from xtl import errors, grid_cluster, grid_schema
 from xtl.grid import REQUIRED, Grid, load
 from xtl.report.study import Cell, cell_text
@@ -203,3 +203,11 @@ def test_the_stores_layout_names_what_the_store_has() -> None:
         layout.grid_prefix("NAME"),
     ):
         assert f"\n{name}" in text, name
+
+
+def test_every_object_that_the_chart_makes_is_in_the_table() -> None:
+    cells = [row[0] for row in table("On a cluster", "object in the namespace")]
+    for path in (ROOT / "tests/golden/helm").glob("*.yaml"):
+        for made in yaml.safe_load_all(path.read_text(encoding="utf-8")):
+            kind, name = made["kind"], f"`{made['metadata']['name']}`"
+            assert any(name in cell and re.search(rf"\b{kind}s?\b", cell) for cell in cells), (kind, name)
