@@ -75,9 +75,9 @@ def main() -> int:
         stack.enter_context(started(wanted.up, scratch / "kube", "--fake-nodes", str(wanted.nodes)))
         plan = made_plan(wanted.stages, scratch)
         store = open_store(server.url)
-        figures, released = _peer(plan, Cluster(namespace="default"))
+        figures, bare = _peer(plan, Cluster(namespace="default"))
         figures += _submit(plan, store, Cluster(namespace="default"))
-        figures += _release(plan, store, Cluster(namespace="default"), scratch, wanted.spread, released)
+        figures += _release(plan, store, Cluster(namespace="default"), scratch, wanted.spread, bare)
         refused = refusals()
         assert refused is not None, "the bench's own API server shows its metrics"
         figures.append(Figure(what="429s of the API server", value=refused, unit="", most=0))
