@@ -30,6 +30,7 @@ WORKLOADS = "/apis/kueue.x-k8s.io/v1beta2/namespaces/{namespace}/workloads"
 OURS = "app.kubernetes.io/managed-by=xtl"
 
 _TRIES = 6
+_IN_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 TIMEOUT_SECONDS = 30.0
 _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 _MERGE, _JSON = "application/merge-patch+json", "application/json"
@@ -58,21 +59,22 @@ class Cluster:
         tries: int = _TRIES,
         timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
-        """From the service account in a pod, else from the kubeconfig's context. tries: of one request, before it is
-        given up. Raises ClusterRefused."""
+        """From the kubeconfig's context; in a pod where neither that nor KUBECONFIG is named, from its service account.
+        tries: of one request, before it is given up. Raises ClusterRefused."""
+        import yaml
         from kubernetes import client, config
         from kubernetes.config import ConfigException
 
         configuration = client.Configuration()
+        files = os.environ.get("KUBECONFIG") or None  # as it is now: the client reads it when it is imported
         try:
-            if context is None and Path("/var/run/secrets/kubernetes.io/serviceaccount/token").exists():
+            if context is None and files is None and (_IN_POD / "token").exists():
                 config.load_incluster_config(client_configuration=configuration)
-                home = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace").read_text().strip()
+                home = (_IN_POD / "namespace").read_text().strip()
             else:
-                files = os.environ.get("KUBECONFIG") or None  # as it is now: the client reads it when it is imported
                 config.load_kube_config(files, context=context, client_configuration=configuration)
                 home = _context_namespace(files, context)
-        except (ConfigException, OSError, TypeError) as error:
+        except (ConfigException, OSError, TypeError, ValueError, yaml.YAMLError) as error:
             raise ClusterRefused(f"no cluster: {error}; set KUBECONFIG, or name a context with --context") from None
         configuration.retries = False
         configuration.connection_pool_maxsize = 16  # the default goes by our CPUs; a submit has ten requests in flight
@@ -116,7 +118,7 @@ class Cluster:
             found = pool.request("GET", url, headers=headers, timeout=Timeout(connect=5, read=seconds + 5),
                                  retries=False, redirect=False, preload_content=False)  # fmt: skip
             try:
-                if found.status >= 400:
+                if not 200 <= found.status < 300:
                     raise self._explained("GET", path, found.status, found.read(2000).decode("utf-8", "replace"))
                 for line in _lines(found.stream(65536)):
                     if b'"type":"ERROR"' in line[:40]:
@@ -189,7 +191,8 @@ class Cluster:
             raise
 
     def follow(self, pod: str) -> Iterator[str]:
-        """What a pod's container has printed and prints, in whole lines, until it ends; nothing where it is gone."""
+        """What a pod's container has printed and prints, in whole lines, until it ends; nothing where it is gone or its
+        node does not answer: whoever follows asks again. Raises ClusterRefused."""
         from urllib3.exceptions import HTTPError
         from urllib3.util import Timeout
 
@@ -203,9 +206,14 @@ class Cluster:
                 headers=headers,
                 timeout=Timeout(connect=self._timeout),
                 retries=False,
+                redirect=False,
                 preload_content=False,
             )
-            if found.status >= 400:
+            if not 200 <= found.status < 300:
+                said = found.read(2000).decode("utf-8", "replace")
+                error = self._explained("GET", f"{PODS}/{quote(pod)}/log", found.status, said)
+                if isinstance(error, ClusterRefused):
+                    raise error
                 return
             rest = b""
             for piece in found.stream(65536):
@@ -214,7 +222,7 @@ class Cluster:
             if rest:
                 yield rest.decode("utf-8", "replace")
         except (HTTPError, OSError):
-            return  # the connection ended before the pod did: whoever follows asks again
+            return  # the connection ended before the pod did
 
     def allowed(self, verb: str, resource: str, group: str = "") -> bool:
         """SelfSubjectAccessReview: may we do this in the namespace? resource: `jobs`, or a part of one, `pods/log`."""
@@ -243,8 +251,8 @@ class Cluster:
         """One request, again after 429, 5xx and lost connections with what `Retry-After` says or a growing wait."""
         for attempt in range(self._tries):
             status, text, after = self._send(method, path, query or {}, body, kind)
-            if status and status < 400:
-                return text if raw else json.loads(text or "{}")
+            if 200 <= status < 300:
+                return text if raw else self._object(text)
             again = status in (0, 429, 500, 502, 503, 504)
             if not again or attempt == self._tries - 1:
                 raise self._explained(method, path, status, text)
@@ -279,6 +287,18 @@ class Cluster:
         self.date = found.headers.get("Date", "")
         return found.status, found.data.decode("utf-8", "replace"), float(after) if after and after.isdigit() else None
 
+    def _object(self, text: str) -> Object:
+        try:
+            found = json.loads(text)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise ClusterRefused(self._stranger("what it sends is no Kubernetes object"))
+        return found
+
+    def _stranger(self, why: str) -> str:
+        return f"{self.host} does not answer as Kubernetes does ({why}): is the server right, and the login still good?"
+
     def _explained(self, method: str, path: str, status: int, text: str) -> XtlError:
         what = f"{method} {path.format(namespace=self.namespace)}"
         try:
@@ -287,6 +307,8 @@ class Cluster:
             said = text.strip()
         if status == 0:
             return ClusterError(f"the API server at {self.host} does not answer: {said}")
+        if status < 400:
+            return ClusterRefused(self._stranger(f"status {status}"))
         if status == 401:
             return ClusterRefused(f"the API server at {self.host} does not know these credentials: log in again")
         if status == 403:

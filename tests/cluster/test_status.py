@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cluster import situations
+from tests.cluster import kubeconfigs, situations
 from tests.cluster.conftest import THIN
 from tests.cluster.situations import SITUATIONS, Situation, key_of
+from tests.cluster.test_doctor import token
 from tests.run.study import Study, ended, wait
 from xtl import render
 from xtl.cli.status import report
@@ -178,6 +179,31 @@ def test_logs_come_from_the_pod_while_it_lives(cluster: Cluster, store: Store, s
     store.put(layout.log_name(key_of("talks"), "an-attempt"), b"kept \x1b[2J\n")
     for more in ([], ["-f"]):
         assert here.xtl("logs", "grid.yaml", "target talks", *more).out == "kept \\x1b[2J\n"
+
+
+def test_a_log_that_one_may_not_read_is_followed_in_the_store(
+    cluster: Cluster, store: Store, study: MakeStudy, kubeconfig: Path, tmp_path: Path
+) -> None:
+    here = prepare(study, store, "running")
+    create(cluster, store, running=SITUATIONS["running"])
+    situations.reach(cluster, "running", store.url)
+    rules = [
+        {"apiGroups": [group], "resources": [what], "verbs": ["get", "list"]}
+        for group, what in (("batch", "jobs"), ("", "pods"))
+    ]
+    few = kubeconfigs.with_user(kubeconfig, token(cluster, "few", rules), tmp_path / "few")
+    key = key_of("running")
+    store.put(layout.log_name(key, "an-attempt"), b"one\n")
+    commit.put_json(store, layout.progress_name(key), {"attempt": "an-attempt", "state": "training", "at": time.time()})
+    follows = here.start("logs", "grid.yaml", "target running", "-f", KUBECONFIG=str(few))
+    time.sleep(4.0)
+    assert follows.poll() is None
+    store.put(layout.log_name(key, "an-attempt"), b"one\ntwo\n")
+    commit.put_json(store, layout.progress_name(key), {"attempt": "an-attempt", "state": "committed", "ended": True})
+    found = ended(follows)
+    assert found.out == "one\ntwo\n"
+    assert "note: the store's copy, for the cluster does not tell: not allowed: " in found.err
+    assert "pods/log" in found.err
 
 
 def test_a_watch_ends_when_every_stage_has(cluster: Cluster, store: Store, study: MakeStudy) -> None:

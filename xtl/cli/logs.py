@@ -55,10 +55,11 @@ def logs(
         try:
             if _from_pods(cluster, opened, key, stages[key], follow):
                 return
+            follow = False  # it has ended
         except XtlError as error:
-            print(f"note: the store's copy, for the cluster does not answer: {error}", file=sys.stderr)
+            print(f"note: the store's copy, for the cluster does not tell: {error}", file=sys.stderr)
     try:
-        _from_store(opened, key, follow and cluster is None)
+        _from_store(opened, key, follow)
     except _NoLog as error:
         raise _NoLog(str(error) + _why(grid.name, stages, opened, cluster, key)) from None
 
