@@ -13,10 +13,10 @@ import threading
 import time
 from dataclasses import dataclass
 
-from xtl.cluster import JOBS, OURS, Cluster
+from xtl.cluster import JOBS, OURS, Cluster, ClusterRefused
 from xtl.controller import Controller, list_jobs, store_of, summary
 from xtl.decide import Job
-from xtl.errors import StoreError, XtlError
+from xtl.errors import StoreError, UserError, XtlError
 from xtl.lease import Lease
 from xtl.metrics import Metrics
 from xtl.store import open_store
@@ -46,28 +46,35 @@ class Daemon:
     def __init__(self, cluster: Cluster, lease: Lease, *, stores: tuple[str, ...] = (), every: float = 5.0) -> None:
         self.cluster, self.lease, self.stores, self.every = cluster, lease, stores, every
         self.metrics = Metrics()
-        self.trouble = "no round yet"
+        self.trouble = "no round yet"  # but of a single store or Job
         self._wake = lease.changed
         self._served: dict[str, _Served] = {}
-        self._beat, self._success = time.monotonic(), float("-inf")
+        self._beat, self._ended = time.monotonic(), float("-inf")
         self._misses = 0
+        self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
         """Campaign, watch and work in the background, for as long as the process lives."""
         self.lease.start()
         for work in (self._watch, self._work):
-            threading.Thread(target=work, name=f"xtl{work.__name__}", daemon=True).start()
+            thread = threading.Thread(target=work, name=f"xtl{work.__name__}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
 
     def healthy(self) -> str:
+        dead = [thread.name for thread in self._threads if not thread.is_alive()]
+        if dead or self.lease.dead():
+            return f"dead: {' '.join(dead) or 'the campaign for the Lease'}\n"
         silent = time.monotonic() - self._beat
         return f"no round has ended for {silent:.0f} s\n" if silent > HUNG_SECONDS else ""
 
     def ready(self) -> str:
-        """ "" while the rounds go well, or another leads and we hear the API server; else what the trouble is."""
+        """ "" while the API server answers and rounds end, or another leads; else what the trouble is. A store that is
+        away is not ours to mend: the metrics tell of it."""
         now = time.monotonic()
         if not self.lease.leading.is_set():
             return "" if now - self.lease.contact < READY_SECONDS else "the API server does not answer\n"
-        return f"{self.trouble}\n" if self.trouble and now - self._success > READY_SECONDS else ""
+        return f"{self.trouble}\n" if self.trouble and now - self._ended > READY_SECONDS else ""
 
     def _work(self) -> None:
         while True:
@@ -88,20 +95,17 @@ class Daemon:
         """One round, its figures and its troubles."""
         began = time.monotonic()
         try:
-            self.trouble = self.once()
-            self._misses = 0
+            if not self.once():
+                self.metrics.set("xtl_controller_last_success_timestamp_seconds", time.time())
+            self.trouble, self._misses, self._ended = "", 0, time.monotonic()
         except XtlError as error:
             self._miss("cluster", str(error))
         except Exception as error:  # a loop that must not end: a stranger's odd Job is no reason to hold up the rest
             log.exception("a round failed")
             self._miss("bug", f"{type(error).__name__}: {error}")
-        now = time.monotonic()
-        if not self.trouble:
-            self._success = now
-            self.metrics.set("xtl_controller_last_success_timestamp_seconds", time.time())
         self.metrics.add("xtl_controller_rounds_total")
         self.metrics.add("xtl_controller_round_seconds_count")
-        self.metrics.add("xtl_controller_round_seconds_sum", now - began)
+        self.metrics.add("xtl_controller_round_seconds_sum", time.monotonic() - began)
 
     def _miss(self, what: str, trouble: str) -> None:
         self._misses = min(self._misses + 1, 10)
@@ -128,7 +132,9 @@ class Daemon:
                 return f"{url}: waiting to ask again"
             for action in served.controller.round(jobs):
                 self.metrics.add(f'xtl_controller_actions_total{{kind="{action.kind}"}}')
-        except StoreError as error:
+        except ClusterRefused:
+            raise
+        except (StoreError, UserError) as error:  # away, or what a stranger's Job names is no store
             self.metrics.error("store")
             if url in self._served:
                 served = self._served[url]
@@ -148,8 +154,8 @@ class Daemon:
                 if self.lease.leading.is_set():
                     for _ in self.cluster.watch(JOBS, selector=OURS, seconds=_WATCH_SECONDS):
                         self._wake.set()
-            except XtlError as error:
-                log.info("the watch ended: %s", error)
+            except Exception as error:  # whatever it is: without this thread every release waits for the clock
+                log.info("the watch ended: %s", error, exc_info=not isinstance(error, XtlError))
                 time.sleep(self.every)
             time.sleep(1.0)
 

@@ -1,9 +1,9 @@
 """Leader election by one Lease: of any number of controllers one acts, the others stand by.
 
 Kubernetes' Python client elects by ConfigMaps only, hence this. Every write is conditional on the resourceVersion that
-was read, so two never take it at once. A holder that has not renewed for the Lease's duration, by its own clock or by
-ours since we last saw a change, has lost it. The trade-off: a leader that hangs may act for a moment beside its
-successor; rounds are idempotent, so this costs requests and nothing else.
+was read, so two never take it at once. A holder whom we have not seen renew for the Lease's duration, by our own clock,
+has lost it: other machines' clocks may be wrong, so a newcomer waits that long first. The trade-off: a leader that
+hangs may act for a moment beside its successor; rounds are idempotent, so this costs requests and nothing else.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from xtl.cluster import LEASES, Cluster, ClusterError
@@ -60,11 +61,15 @@ class Lease:
             try:
                 self._set(self.attempt())
                 self.contact = time.monotonic()
-            except XtlError as error:
-                log.warning("the Lease %s: %s", self.name, error)
+            except Exception as error:  # whatever it is: without this thread a leader would lead for ever, unrenewed
+                log.warning("the Lease %s: %s", self.name, error, exc_info=not isinstance(error, XtlError))
                 if time.monotonic() - self._renewed > self.seconds:
                     self._set(False)
             self._stop.wait(self.seconds / 3)
+
+    def dead(self) -> bool:
+        """The campaign has ended, and nobody asked it to."""
+        return self._thread is not None and not self._thread.is_alive() and not self._stop.is_set()
 
     def _set(self, leading: bool) -> None:
         if leading != self.leading.is_set():
@@ -80,7 +85,7 @@ class Lease:
             return self._won(self.cluster.create(LEASES, self._new(now)))
         spec = lease.get("spec") or {}
         holder = spec.get("holderIdentity") or ""
-        if holder not in ("", self.identity) and not self._expired(spec, now):
+        if holder not in ("", self.identity) and not self._expired(spec):
             return False
         body: dict[str, Any] = {
             "holderIdentity": self.identity, "leaseDurationSeconds": self.seconds, "renewTime": now.strftime(_MICRO),
@@ -116,12 +121,12 @@ class Lease:
             },
         }  # fmt: skip
 
-    def _expired(self, spec: dict[str, Any], now: datetime) -> bool:
+    def _expired(self, spec: dict[str, Any]) -> bool:
         seen = (str(spec.get("holderIdentity")), str(spec.get("renewTime")))
         if seen != self._seen:
             self._seen, self._since = seen, time.monotonic()
         duration = spec.get("leaseDurationSeconds") or self.seconds
-        return age(spec, now) > duration or time.monotonic() - self._since > duration
+        return time.monotonic() - self._since > duration
 
     def release(self) -> None:
         """Empty the holder, if it is us. Raises ClusterError."""
@@ -140,7 +145,15 @@ def age(spec: dict[str, Any], now: datetime) -> float:
 
 
 def alive(cluster: Cluster, name: str = NAME) -> str | None:
-    """Who holds the Lease and has renewed it lately; None where no controller is alive. Raises ClusterError."""
+    """Who holds the Lease and has renewed it lately, by the API server's clock, not this machine's; None where no
+    controller is alive. Raises ClusterError, and ClusterRefused where we may not know."""
     spec = (cluster.get(LEASES, name) or {}).get("spec") or {}
-    lately = age(spec, datetime.now(UTC)) <= 4 * (spec.get("leaseDurationSeconds") or DURATION_SECONDS)
+    lately = age(spec, _now(cluster)) <= 4 * (spec.get("leaseDurationSeconds") or DURATION_SECONDS)
     return str(spec["holderIdentity"]) if spec.get("holderIdentity") and lately else None
+
+
+def _now(cluster: Cluster) -> datetime:
+    try:
+        return parsedate_to_datetime(cluster.date).replace(tzinfo=UTC)
+    except ValueError:  # it does not tell
+        return datetime.now(UTC)

@@ -74,8 +74,10 @@ def look(stages: Mapping[str, Mapping[str, Any]], grid: str, store: Store, clust
 def _released_by_whom(cluster: Cluster) -> str:
     try:
         holder = alive(cluster)
-    except (ClusterError, ClusterRefused):
+    except ClusterError:
         return ""
+    except ClusterRefused:
+        return "Whether a controller is alive we may not know; if none is, `xtl submit --wait` starts what is ready."
     return (
         "" if holder else "No controller is alive, so nothing that is ready starts: `xtl submit --wait` does its work."
     )

@@ -44,14 +44,24 @@ class Next:
         return self._xtl("retry")
 
     def no_controller(self) -> str:
-        """That nobody releases the Jobs, and the two ways out."""
+        """That nobody releases the Jobs, as far as we may know, and the two ways out."""
+        from xtl.cluster import ClusterRefused
+        from xtl.lease import alive
+
+        said = f"No controller is alive in {self.cluster.namespace}, so nothing releases the Jobs."
+        try:
+            alive(self.cluster)
+        except ClusterRefused:
+            said = (
+                f"If no controller is alive in {self.cluster.namespace} (we may not know), nothing releases the Jobs."
+            )
         access = self.plan.grid.cluster.get("store") or {}
         values = [f"store.{name}={access[name]}" for name in ("secret", "endpoint", "region") if access.get(name)]
         install = ["helm", "install", "xtl", "helm/xtl", *self._kube("--kube-context")]
         install += [word for value in values for word in ("--set", value)]
         here = self._xtl("submit", "--wait")
         return (
-            f"No controller is alive in {self.cluster.namespace}, so nothing releases the Jobs. Either install one:\n"
+            f"{said} Either install one:\n"
             f"  {join(install)}\nor release them from here, for as long as this runs:\n  {here}"
         )
 
