@@ -25,6 +25,8 @@ from xtl.submit import condition
 LOOK_SECONDS = 2.0
 #: A retry makes a Job anew: it may be missing for a while before that means that someone has removed it.
 MISSING_SECONDS = 30.0
+#: Once the API server has let us in, it may turn us away for so long: just started, it does not know its rules yet.
+REFUSED_SECONDS = 300.0
 
 State = Literal["waiting", "queued", "released", "done", "failed", "skipped", "partial", "missing"]
 ENDED = ("done", "failed", "skipped", "partial", "missing")
@@ -43,16 +45,21 @@ class Waiting:
         self._controller = Controller(cluster, store)
         self._missing_since: dict[str, float] = {}
         self.away = False
+        self._looked = False
+        self._refused_since: float | None = None
 
     def run(self) -> bool:
-        """Until every stage has ended; True if all are done. Raises ClusterRefused and StoreRefused."""
+        """Until every stage has ended; True if all are done. Raises StoreRefused, and ClusterRefused at the first look
+        or where it lasts."""
         while True:
             try:
                 self.look()
-                self.away = False
+                self.away, self._looked, self._refused_since = False, True, None
             except StoreRefused:
                 raise
-            except (StoreError, ClusterError) as error:
+            except (StoreError, ClusterError, ClusterRefused) as error:
+                if self._for_good(error):
+                    raise
                 if not self.away:
                     self.say(f"{error}. Waiting for it")
                 self.away = True
@@ -60,6 +67,15 @@ class Waiting:
                 if all(state in ENDED for state in self.states.values()):
                     return all(state == "done" for state in self.states.values())
             time.sleep(LOOK_SECONDS)
+
+    def _for_good(self, error: Exception) -> bool:
+        if not isinstance(error, ClusterRefused):
+            self._refused_since = None
+            return False
+        now = time.monotonic()
+        if self._refused_since is None:
+            self._refused_since = now
+        return not self._looked or now - self._refused_since > REFUSED_SECONDS
 
     def look(self) -> None:
         """One round: act where nobody else does, and tell what is new."""
@@ -118,7 +134,7 @@ class Waiting:
 
 
 def controller(cluster: Cluster) -> str | None:
-    """Who releases Jobs in the namespace, or None: nobody, or we may not know."""
+    """Who releases Jobs in the namespace, or None: nobody, or we may not know (two that release do no harm)."""
     try:
         return alive(cluster)
     except ClusterRefused:

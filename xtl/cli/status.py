@@ -26,7 +26,9 @@ def status(
     grid_file: GridFile,
     store: StoreUrl = None,
     all_: Annotated[bool, typer.Option("--all", "-a", help="List stages that are done, too.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep looking until every stage has ended.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Keep looking until every stage has ended or is gone.")
+    ] = False,
     context: Context = None,
     output: OutputFormat = Output.table,
 ) -> None:
@@ -118,12 +120,15 @@ def _documents(store: Store, prefix: str, keys: set[str]) -> dict[str, dict[str,
 def _watch(
     name: str, stages: Mapping[str, Any], store: Store, cluster: Cluster | str | None, all_: bool, output: Output
 ) -> None:
-    """Look again and again until every stage has ended; a store that is away is waited for. Ctrl-C ends it."""
+    """Look again and again until every stage has ended, or has had no Job for half a minute (a retry makes Jobs anew);
+    a store that is away is waited for. Ctrl-C ends it."""
     import time
 
     from xtl.cli.status_table import Screen
     from xtl.errors import StoreError
+    from xtl.waiting import MISSING_SECONDS
 
+    busy = time.monotonic()
     with Screen(all_, output) as screen:
         try:
             while True:
@@ -133,7 +138,9 @@ def _watch(
                     print(f"failed: {error}; trying again", file=sys.stderr)
                 else:
                     screen.show(found)
-                    if found.over:
+                    if not found.deserted:
+                        busy = time.monotonic()
+                    if found.over or time.monotonic() - busy > MISSING_SECONDS:
                         return
                 time.sleep(WATCH_SECONDS)
         except KeyboardInterrupt:

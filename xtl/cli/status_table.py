@@ -46,6 +46,11 @@ class Report:
     def over(self) -> bool:
         return all(stage.state in ENDED for stage in self.stages)
 
+    @property
+    def deserted(self) -> bool:
+        """Nothing will change unless someone submits: what has not ended has no Job, as after a cancel."""
+        return all(stage.state in (*ENDED, "missing") for stage in self.stages)
+
 
 def print_report(report: Report, all_: bool, output: Output) -> None:
     if output == Output.json:
