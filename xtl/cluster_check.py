@@ -26,6 +26,7 @@ State = Literal["ok", "warning", "wrong"]
 #: podReplacementPolicy is on by default since then (Kubernetes' list of feature gates), podFailurePolicy since 1.26.
 OLDEST = (1, 29)
 
+KINDS = ("fetch", "intermediate", "target", "reduce")
 #: What who needs: resource, group, verbs, for what, and whether nothing goes without it.
 RIGHTS: tuple[tuple[str, str, tuple[str, ...], str, bool], ...] = (
     ("jobs", "batch", ("create", "get", "list", "patch", "delete"), "submit, retry and cancel", True),
@@ -51,6 +52,7 @@ def check_cluster(grid: Grid, *, context: str | None = None) -> Iterator[Finding
         return
     steps: dict[str, Callable[[Cluster, Grid], Iterator[Finding]]] = {
         "rights": _rights,
+        "image": _image,
         "pods": _pods,
         "Kueue": check_kueue,
         "room": _room,
@@ -83,7 +85,9 @@ def _clock(cluster: Cluster) -> Finding:
         return Finding(check="cluster's clock", state="warning", detail="the API server does not tell its time")
     if abs(ahead) < DURATION_SECONDS / 2:
         return Finding(check="cluster's clock", state="ok", detail="the cluster's clock and this machine's agree")
-    what = f"the cluster's clock is {ahead:+.0f} s from this machine's: set the clock, or a live controller looks dead"
+    what = (
+        f"the cluster's clock is {ahead:+.0f} s from this machine's: set the clock, or a stage that runs looks silent"
+    )
     return Finding(check="cluster's clock", state="warning", detail=what)
 
 
@@ -125,6 +129,28 @@ def example(grid: Grid, kind: str) -> render.Manifest:
     return render.job(stage, plan, grid.store or "s3://bucket")
 
 
+def no_image(grid: Grid) -> str:
+    """What to do where some kind of stage has no image but the template's, which no registry has; "" if all have."""
+    for kind in KINDS:
+        if set(_images(render.template(kind))) & set(_images(example(grid, kind))):
+            return (
+                f"no image is named for {kind} stages: `cluster: {{image: registry/name:tag}}` (`make image` makes one)"
+            )
+    return ""
+
+
+def _images(job: render.Manifest) -> list[str]:
+    return [str(container.get("image")) for container in job["spec"]["template"]["spec"].get("containers", [])]
+
+
+def _image(cluster: Cluster, grid: Grid) -> Iterator[Finding]:
+    if why := no_image(grid):
+        yield Finding(check="image", state="wrong", detail=why)
+        return
+    names = ", ".join(dict.fromkeys(name for kind in KINDS for name in _images(example(grid, kind))))
+    yield Finding(check="image", state="ok", detail=f"{names}; only a node can tell whether it can be pulled")
+
+
 def _pods(cluster: Cluster, grid: Grid) -> Iterator[Finding]:
     """Admission as it will be: Pod Security, the service account, the priority class, limits and quotas."""
     if not cluster.allowed("create", "pods"):
@@ -133,7 +159,7 @@ def _pods(cluster: Cluster, grid: Grid) -> Iterator[Finding]:
         )
         yield Finding(check="pods", state="warning", detail=what)
         return
-    for kind in ("fetch", "intermediate", "target", "reduce"):
+    for kind in KINDS:
         job = example(grid, kind)
         meta = {"generateName": "xtl-doctor-", "labels": job["spec"]["template"]["metadata"]["labels"]}
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": job["spec"]["template"]["spec"]}

@@ -114,6 +114,11 @@ def test_a_queue_without_kueue(study: MakeStudy, cluster: Cluster) -> None:
         told(found, "queue", "wrong", f"no LocalQueue no-such-queue in {cluster.namespace}")
 
 
+def test_no_image(study: MakeStudy) -> None:
+    told(checks(study(image=None)), "image", "wrong", "no image is named for fetch stages")
+    told(checks(study(image="registry/xtl:1")), "image", "ok", "registry/xtl:1")
+
+
 def test_no_controller(study: MakeStudy, cluster: Cluster) -> None:
     told(checks(study()), "controller", "warning", "helm install", "submit --wait")
     lease = Lease(cluster, "someone", seconds=1)

@@ -239,14 +239,28 @@ def test_nothing_is_said_of_a_controller_that_is_alive(cluster: Cluster, study: 
     assert "No controller" not in ended.err
 
 
-def refused(study: Study, *options: str, **env: Any) -> str:
+def refused(study: Study, *options: str, command: str = "submit", **env: Any) -> str:
     """What a submit says that cannot work: one line, exit status 2."""
-    ended = study.xtl("submit", "grid.yaml", "--yes", *options, **env)
+    ended = study.xtl(command, "grid.yaml", "--yes", *options, **env)
     assert ended.status == 2, ended
     lines = [line for line in ended.err.splitlines() if line.startswith("error: ")]
     assert len(lines) == 1 == len(ended.err.splitlines()), ended
     assert ended.out == ""
     return lines[0]
+
+
+@pytest.mark.parametrize("command", ["submit", "cancel", "retry"])
+def test_a_grid_that_does_not_say_where_it_runs_runs_nowhere(study: MakeStudy, cluster: Cluster, command: str) -> None:
+    thin = study()
+    (thin.folder / "grid.yaml").write_text(f"{THIN}store: {thin.store}\n")
+    assert "does not say where it runs: give it `cluster:" in refused(thin, command=command)
+    assert cluster.list(JOBS) == []
+
+
+@pytest.mark.parametrize("command", ["submit", "retry"])
+def test_a_grid_without_an_image(study: MakeStudy, cluster: Cluster, command: str) -> None:
+    assert "no image is named for fetch stages" in refused(study(image=None), command=command)
+    assert cluster.list(JOBS) == []
 
 
 def test_a_context_that_is_not_there(study: MakeStudy) -> None:

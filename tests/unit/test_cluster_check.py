@@ -12,7 +12,9 @@ import pytest
 
 from tests.grid import MINIMAL, write
 from xtl import cluster_check, kueue_check
+from xtl.cli.submit import cluster_store
 from xtl.cluster import Cluster, ClusterRefused
+from xtl.errors import UserError
 from xtl.grid import Grid, load
 
 
@@ -114,3 +116,44 @@ def test_what_is_not_ours_to_read_is_a_warning(tmp_path: Path) -> None:
     found = list(kueue_check.check_kueue(cluster, asking(tmp_path, "team-a")))
     assert [finding.state for finding in found] == ["ok", "warning"]
     assert "not ours to read" in found[1].detail
+
+
+IMAGE = "op: replace, path: /spec/template/spec/containers/0/image, value: mirror/xtl:1"
+
+
+@pytest.mark.parametrize(
+    ("block", "state"),
+    [
+        ("cpu: 8", "wrong"),
+        ("image: registry/xtl:1", "ok"),
+        (f"patch: [{{{IMAGE}}}]", "ok"),
+        ("patch: [{op: add, path: /spec/template/spec/containers/0, value: {name: sidecar, image: other}}]", "wrong"),
+    ],
+)
+def test_pods_without_an_image_of_their_own_are_told(block: str, state: str, tmp_path: Path) -> None:
+    (found,) = cluster_check._image(Objects(), load(write(tmp_path, MINIMAL + f"cluster: {{{block}}}\n")))
+    assert found.state == state
+    assert ("`cluster: {image: registry/name:tag}`" in found.detail) == (state == "wrong")
+
+
+@pytest.mark.parametrize(
+    ("block", "context", "creates", "said"),
+    [
+        ("", None, True, "does not say where it runs"),
+        ("", None, False, "does not say where it runs"),
+        ("", "my-cluster", True, "no image is named"),
+        ("", "my-cluster", False, None),
+        ("cluster: {namespace: research}\n", None, True, "no image is named"),
+        ("cluster: {namespace: research}\n", None, False, None),
+        ("cluster: {image: registry/xtl:1}\n", None, True, None),
+    ],
+)
+def test_what_is_asked_for_before_a_cluster_is_touched(
+    block: str, context: str | None, creates: bool, said: str | None, tmp_path: Path
+) -> None:
+    grid = load(write(tmp_path, MINIMAL + "store: s3://bucket/prefix\n" + block))
+    if said is None:
+        assert cluster_store(grid, context, creates=creates).url == "s3://bucket/prefix"
+        return
+    with pytest.raises(UserError, match=said):
+        cluster_store(grid, context, creates=creates)

@@ -37,7 +37,7 @@ def cancel(
     from xtl.cluster import Cluster
 
     grid = load_grid(grid_file, data, store)
-    url = cluster_store(grid).url
+    url = cluster_store(grid, context, creates=False).url
     cluster = Cluster(context=context, namespace=grid.cluster.get("namespace"))
     keep = make_plan(grid).stages.keys() if stale else ()
     jobs = change.cancelling(cluster, grid.name, url, keep=keep)

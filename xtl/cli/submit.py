@@ -62,7 +62,7 @@ def submit(
     from xtl.submit import submit as create
 
     grid = load_grid(grid_file, data, store)
-    opened = cluster_store(grid)
+    opened = cluster_store(grid, context)
     plan = make_plan(grid)
     cluster = Cluster(context=context, namespace=grid.cluster.get("namespace"))
     now = standing(plan, opened)
@@ -71,7 +71,7 @@ def submit(
     if not dry_run:
         if missing and not yes and sys.stdin.isatty():
             typer.confirm("Submit?", abort=True, err=True)
-        plan = _prepare(plan, opened, now, replace=replace)
+        plan = prepare(plan, opened, now, replace=replace)
     with _Bar(len(plan.stages)) as bar:
         result = create(plan, opened, cluster, now, dry_run=dry_run, on_progress=bar.show)
     after = Next(grid_file, plan, cluster, {"--store": store, "--data": data, "--context": context})
@@ -82,11 +82,20 @@ def submit(
     _wait(plan, opened, cluster, result, output)
 
 
-def cluster_store(grid: Grid) -> Store:
-    """The grid's store, which pods must reach. Raises UserError for a folder."""
+def cluster_store(grid: Grid, context: str | None, *, creates: bool = True) -> Store:
+    """The grid's store, which pods must reach. Raises UserError for a folder, for a grid that does not say where it
+    runs, and, where Jobs are to be created, for one without an image."""
     from xtl.cli.common import open_grid_store
+    from xtl.cluster_check import no_image
     from xtl.errors import UserError
 
+    if not (grid.cluster or context):
+        raise UserError(
+            f"{grid.name} does not say where it runs: give it `cluster: {{namespace: ..., image: ...}}`, or run it on "
+            "this machine with `xtl run`"
+        )
+    if creates and (why := no_image(grid)):
+        raise UserError(why)
     opened = open_grid_store(grid)
     if not opened.url.startswith("s3://"):
         raise UserError(f"store: {opened.url} is a folder, which pods do not see; a cluster needs s3://bucket/prefix")
@@ -106,7 +115,7 @@ def _preview(plan: Plan, now: Standing, missing: int, cluster: Cluster) -> str:
     )
 
 
-def _prepare(plan: Plan, store: Store, now: Standing, *, replace: bool) -> Plan:
+def prepare(plan: Plan, store: Store, now: Standing, *, replace: bool) -> Plan:
     """All that pods will read, before the first Job: the grid's name, local inputs, specs. The plan as pods see it."""
     from xtl import inputs, local
     from xtl.store import commit, grids
@@ -124,15 +133,6 @@ def _prepare(plan: Plan, store: Store, now: Standing, *, replace: bool) -> Plan:
         if stage.kind == "fetch" and key not in now.done:  # an earlier spec may name a folder that pods do not see
             local.put_spec(store, stage)
     return plan
-
-
-def place_missing(plan: Plan, store: Store, cluster: Cluster) -> list[str]:
-    """A submit of what has no Job, without a word; the names of the Jobs made (`xtl retry`)."""
-    from xtl.submit import standing
-    from xtl.submit import submit as create
-
-    now = standing(plan, store)
-    return create(_prepare(plan, store, now, replace=False), store, cluster, now).created
 
 
 class _Bar:
