@@ -11,13 +11,19 @@ import pytest
 from typer.testing import CliRunner
 
 from xtl.cli.app import app
-from xtl.errors import XtlError
+from xtl.errors import Corrupt, XtlError
 from xtl.store import Store, open_store
 from xtl.store.commit import commit, put_json
 from xtl.store.gc import damaged, find, remove
-from xtl.store.layout import claim_name, failed_name, log_name, manifest_name, progress_name, spec_name
+from xtl.store.layout import claim_name, failed_name, input_prefix, log_name, manifest_name, progress_name, spec_name
 
 DONE, FAILED, OPEN, BROKEN = "aa" * 32, "bb" * 32, "cc" * 32, "dd" * 32
+#: Which no grid asks for: done, failed and stopped.
+FORMER = ("ee" * 32, "ff" * 32, "00" * 32)
+
+
+def plan(store: Store, grid: str, *keys: str) -> None:
+    put_json(store, f"grids/{grid}/plan.json", {"stages": {key: {} for key in keys}})
 
 
 @pytest.fixture
@@ -40,7 +46,8 @@ def used(store: Store, folder: Path) -> Store:
     put_json(store, claim_name(OPEN), {"host": "gone"})
     store.put(manifest_name(BROKEN), b"{")
     store.put(f"stages/{BROKEN}/attempts/b1/model.bin", b"x")
-    put_json(store, "grids/demo/plan.json", {})
+    plan(store, "demo", DONE, FAILED)
+    plan(store, "other", OPEN, BROKEN)
     return store
 
 
@@ -66,8 +73,61 @@ def test_what_nothing_needs_goes_and_the_rest_stays(used: Store) -> None:
     assert find(used, age_seconds=-60) == []
 
 
-def test_nothing_younger_than_a_day_is_touched(used: Store) -> None:
-    assert find(used) == []
+@pytest.fixture
+def former(used: Store, folder: Path) -> Store:
+    """And stages of an earlier form of a grid, with the folder that one of them was to read."""
+    done, failed, stopped = FORMER
+    for key in FORMER:
+        put_json(used, spec_name(key), {"title": f"former {key[:2]}", "where": {"folder": f"{used.url}/inputs/{key}"}})
+    commit(used, done, "won", folder, {})
+    put_json(used, failed_name(failed), {"attempt": "f1"})
+    used.put(log_name(failed, "f1"), b"a log")
+    put_json(used, progress_name(stopped), {"step": 3})
+    used.put(f"stages/{stopped}/resume/s1-7/manifest.json", b"{}")
+    put_json(used, spec_name(OPEN), {"title": "mnli cc", "where": {"folder": f"{used.url}/inputs/{OPEN}"}})
+    for key in (OPEN, done):
+        used.put(f"{input_prefix(key)}train.tsv", b"text")
+    return used
+
+
+def test_stages_that_no_grid_asks_for_go_whole(former: Store) -> None:
+    found = {one.name: one for one in find(former, age_seconds=-60)}
+    assert found.keys() == LITTER | {f"stages/{key}/" for key in FORMER} | {input_prefix(FORMER[0])}
+    assert found[f"stages/{FORMER[0]}/"].why == "no grid asks for it: former ee"
+    kept = {entry.name for entry in former.list("")} - {name for one in found.values() for name in one.objects}
+    remove(former, list(found.values()))
+    left = {entry.name for entry in former.list("")}
+    assert left == kept
+    assert not [name for name in left for key in FORMER if key in name]
+    assert {manifest_name(DONE), f"stages/{OPEN}/resume/o1-7/manifest.json", f"{input_prefix(OPEN)}train.tsv"} < left
+
+
+def test_what_a_grid_has_come_to_ask_for_meanwhile_stays(former: Store) -> None:
+    found = find(former, age_seconds=-60)
+    plan(former, "late", FORMER[0])
+    remove(former, [one for one in found if one.name.startswith("stages/")])
+    assert {key for key in FORMER if former.head(spec_name(key))} == {FORMER[0]}
+    assert damaged(former)[0].key == BROKEN
+    assert former.head(manifest_name(FORMER[0])) is not None
+
+
+@pytest.mark.parametrize("spec", [None, b"{"], ids=["not yet written", "unreadable"])
+def test_uploads_stay_where_what_reads_them_is_not_known(former: Store, spec: bytes | None) -> None:
+    former.delete(spec_name(OPEN)) if spec is None else former.put(spec_name(OPEN), spec)
+    assert not [one for one in find(former, age_seconds=-60) if one.name.startswith("inputs/")]
+
+
+@pytest.mark.parametrize("text", [b"{", b"{}"])
+def test_nothing_goes_where_it_is_not_known_what_a_grid_asks_for(former: Store, text: bytes) -> None:
+    former.put("grids/demo/plan.json", text)
+    with pytest.raises(
+        Corrupt, match=r"grids/demo/plan.json is no plan, .* nothing is removed: delete it, run or submit"
+    ):
+        find(former, age_seconds=-60)
+
+
+def test_nothing_younger_than_a_day_is_touched(former: Store) -> None:
+    assert find(former) == []
 
 
 def test_damage_is_reported_by_name(used: Store) -> None:
@@ -86,6 +146,7 @@ def old(tmp_path: Path, folder: Path) -> Store:
     commit(store, DONE, "won", folder, {})
     put_json(store, spec_name(DONE), {"title": "mnli\x1b[31m"})
     store.put(log_name(OPEN, "o1"), b"a log")
+    plan(store, "demo", DONE, OPEN)
     left = tmp_path / "store" / "stages" / OPEN / ".xtl-0123"
     left.write_bytes(b"half a file")
     for path in (left, tmp_path / "store" / log_name(OPEN, "o1")):

@@ -24,6 +24,9 @@ def gc(
 ) -> None:
     """List what nothing in a store needs any more (a day old at least), and remove it once you agree.
 
+    That is: stages that no grid in the store asks for (it was replaced, its data mended, or its grids/NAME removed),
+    attempts that came to nothing, states of stages that are done, notes out of date, and uploads that no stage reads.
+
     Without a terminal and without --yes nothing is removed. With --verify the exit status is 1 if a stage is damaged.
 
     Example: xtl gc --store runs --verify

@@ -1,19 +1,34 @@
 """What a store holds that nothing needs any more, and which committed stages are damaged.
 
-Nothing younger than a day is touched: a stage that is running writes its log and heartbeat far more often. What a
-manifest refers to, a state that an unfinished stage can go on from, and the log of a stage's failure always stay.
+Nothing younger than a day is touched: a stage that is running writes its log and heartbeat far more often. A stage that
+no `grids/<name>/plan.json` names goes whole, be it done or not: its grid was replaced or its data mended, or someone
+has removed `grids/<name>/`. Of the others, what a manifest refers to, a state that an unfinished stage can go on from,
+and the log of a stage's failure always stay.
 """
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from xtl.errors import Corrupt
 from xtl.store.base import Entry, Store
 from xtl.store.commit import get_json, manifests, read_manifest, verify
-from xtl.store.layout import CLAIMS, FAILED, PROGRESS, STAGES, failed_name, key_of, spec_name
+from xtl.store.layout import (
+    CLAIMS,
+    FAILED,
+    GRIDS,
+    INPUTS,
+    MANIFESTS,
+    PROGRESS,
+    STAGES,
+    failed_name,
+    input_prefix,
+    key_of,
+    spec_name,
+)
 from xtl.store.parallel import each
 
 DAY_SECONDS = 86_400.0
@@ -21,7 +36,8 @@ DAY_SECONDS = 86_400.0
 
 @dataclass(frozen=True, kw_only=True)
 class Litter:
-    """One thing to remove. `name` is an object, or a prefix that ends with `/`."""
+    """One thing to remove. `name` is an object, or a prefix that ends with `/`; key: of a stage that
+    goes whole."""
 
     name: str
     why: str
@@ -29,6 +45,7 @@ class Litter:
     size: int
     age_seconds: float
     leftover: Entry | None = None
+    key: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,18 +58,32 @@ class Damage:
 
 
 def find(store: Store, *, age_seconds: float = DAY_SECONDS) -> list[Litter]:
-    """Everything at least that old which nothing needs, by name. Reads the store once over, its small objects only."""
+    """Everything at least that old which nothing needs, by name. Reads the store once over, its small objects only.
+    Raises Corrupt where a grid's plan cannot be read: what it asks for is not known then."""
     now = time.time()
+    wanted = _wanted(store)
     done = manifests(store)
-    found = [*_of_stages(store, done, now), *_of_flat(store, done, now)]
+    stages = _by_stage(store.list(STAGES))
+    flat = [entry for prefix in (MANIFESTS, FAILED, PROGRESS, CLAIMS) for entry in store.list(prefix)]
+    unwanted = _unwanted(store, stages, flat, wanted, now)
+    kept = {key: entries for key, entries in stages.items() if key in wanted}
+    found = [*unwanted, *_of_stages(store, kept, done, now)]
+    found += _of_flat([entry for entry in flat if key_of(entry.name) in wanted], done, now)
+    young = {one.key for one in unwanted if one.age_seconds < age_seconds}
+    found += _of_inputs(store, [*wanted, *(key for key in stages if key in young)], now)
     for entry in store.leftovers():
-        found.append(_litter([entry], entry.name, "left by a writer that was killed", now, entry))
+        found.append(_litter([entry], entry.name, "left by a writer that was killed", now, leftover=entry))
     return sorted((each_ for each_ in found if each_.age_seconds >= age_seconds), key=lambda each_: each_.name)
 
 
 def remove(store: Store, litter: list[Litter]) -> None:
-    """Removes what `find` found."""
-    each(store.delete, [name for one in litter if one.leftover is None for name in one.objects])
+    """Removes what `find` found, but for stages that a grid has come to name since. A stage's manifest goes first: what
+    is half removed does not look done."""
+    wanted = _wanted(store)
+    going = [one for one in litter if one.key not in wanted and one.leftover is None]
+    names = [name for one in going for name in one.objects]
+    each(store.delete, [name for name in names if name.startswith(MANIFESTS)])
+    each(store.delete, [name for name in names if not name.startswith(MANIFESTS)])
     for one in litter:
         if one.leftover is not None:
             store.drop(one.leftover)
@@ -86,11 +117,72 @@ def _title(store: Store, key: str) -> str:
         return key[:12]
 
 
-def _of_stages(store: Store, done: set[str], now: float) -> Iterator[Litter]:
+def _wanted(store: Store) -> set[str]:
+    """The keys of every stage that a grid names."""
+    found: set[str] = set()
+    for entry in store.list(GRIDS):
+        if entry.name.count("/") != 2 or not entry.name.endswith("/plan.json"):
+            continue
+        try:
+            plan = get_json(store, entry.name)
+            found.update(plan["stages"] if plan is not None else ())
+        except (Corrupt, KeyError, TypeError):
+            raise Corrupt(
+                f"{store.url}: {entry.name} is no plan, so what its grid asks for is not known and nothing is removed: "
+                "delete it, run or submit that grid again, and then come back"
+            ) from None
+    return found
+
+
+def _by_stage(entries: Iterator[Entry]) -> dict[str, list[Entry]]:
+    found: dict[str, list[Entry]] = {}
+    for entry in entries:
+        found.setdefault(entry.name.split("/")[1], []).append(entry)
+    return found
+
+
+def _unwanted(
+    store: Store, stages: Mapping[str, list[Entry]], flat: list[Entry], wanted: Collection[str], now: float
+) -> list[Litter]:
+    """Stages that no grid names, with all there is of them."""
+    found = {key: list(entries) for key, entries in stages.items() if key not in wanted}
+    for entry in flat:
+        key = key_of(entry.name)
+        if key is not None and key not in wanted:
+            found.setdefault(key, []).append(entry)
+    titles = each(lambda key: _title(store, key), list(found))
+    return [
+        _litter(entries, f"{STAGES}{key}/", f"no grid asks for it: {title}", now, key=key)
+        for (key, entries), title in zip(found.items(), titles, strict=True)
+    ]
+
+
+def _of_inputs(store: Store, keys: list[str], now: float) -> Iterator[Litter]:
+    """Uploaded folders that no stage's spec reads from. keys: of the stages that stay. Where one has no spec yet, a
+    submit is under way, and one that cannot be read may read any of them."""
+    inputs: dict[str, list[Entry]] = {}
+    for entry in store.list(INPUTS):
+        inputs.setdefault(entry.name.split("/")[1], []).append(entry)
+    if not inputs:
+        return
+    try:
+        specs = each(lambda key: get_json(store, spec_name(key)), keys)
+    except Corrupt:
+        return
+    known = [spec for spec in specs if spec is not None]
+    if len(known) < len(keys):
+        return
+    read = " ".join(json.dumps(spec.get("where")) for spec in known)
+    for digest, entries in inputs.items():
+        if input_prefix(digest).rstrip("/") not in read:
+            yield _litter(entries, input_prefix(digest), "an upload that no stage reads", now)
+
+
+def _of_stages(store: Store, stages: Mapping[str, list[Entry]], done: set[str], now: float) -> Iterator[Litter]:
     """Attempts that no manifest or note of failure refers to, and resume states of stages that are done."""
     attempts: dict[tuple[str, str], list[Entry]] = {}
     resumes: dict[str, list[Entry]] = {}
-    for entry in store.list(STAGES):
+    for entry in (entry for entries in stages.values() for entry in entries):
         _, key, kind, *rest = [*entry.name.split("/"), ""]
         if kind == "attempts" and len(rest) > 1:
             attempts.setdefault((key, rest[0]), []).append(entry)
@@ -117,16 +209,19 @@ def _needed(store: Store, key: str, done: bool) -> tuple[set[str], set[str]]:
     return {file["name"] for file in note.get("files", {}).values()}, {str(note.get("attempt", ""))}
 
 
-def _of_flat(store: Store, done: set[str], now: float) -> Iterator[Litter]:
-    for prefix, why in ((PROGRESS, "a heartbeat that has stopped"), (CLAIMS, "a claim whose holder is gone")):
-        for entry in store.list(prefix):
-            yield _litter([entry], entry.name, why, now)
-    for entry in store.list(FAILED):
-        if key_of(entry.name) in done:
+def _of_flat(flat: list[Entry], done: set[str], now: float) -> Iterator[Litter]:
+    whys = {PROGRESS: "a heartbeat that has stopped", CLAIMS: "a claim whose holder is gone"}
+    for entry in flat:
+        folder = f"{entry.name.split('/')[0]}/"
+        if folder in whys:
+            yield _litter([entry], entry.name, whys[folder], now)
+        elif folder == FAILED and key_of(entry.name) in done:
             yield _litter([entry], entry.name, "a failure of a stage that is committed since", now)
 
 
-def _litter(entries: list[Entry], name: str, why: str, now: float, leftover: Entry | None = None) -> Litter:
+def _litter(
+    entries: list[Entry], name: str, why: str, now: float, *, leftover: Entry | None = None, key: str | None = None
+) -> Litter:
     return Litter(
         name=name,
         why=why,
@@ -134,4 +229,5 @@ def _litter(entries: list[Entry], name: str, why: str, now: float, leftover: Ent
         size=sum(entry.size for entry in entries),
         age_seconds=now - max(entry.modified for entry in entries),
         leftover=leftover,
+        key=key,
     )
