@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 import pytest
 
+from tests.leases import Leases
 from tests.run.study import wait
-from tests.unit.test_lease import Leases
 from xtl import daemon, render
 from xtl.cluster import ClusterError
 from xtl.daemon import Daemon

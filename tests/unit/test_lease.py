@@ -3,64 +3,21 @@
 from __future__ import annotations
 
 import time
-from copy import deepcopy
-from datetime import UTC, datetime
-from email.utils import formatdate
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.grid import MINIMAL, write
+from tests.leases import Leases
 from tests.run.study import wait
 from xtl import observe
 from xtl.cli.next_steps import Next
-from xtl.cluster import Cluster, ClusterError, ClusterRefused
+from xtl.cluster import ClusterError, ClusterRefused
 from xtl.grid import load
 from xtl.lease import Lease, alive
 from xtl.plan import Plan
 
 HOUR = 3600.0
-
-
-class Leases(Cluster):
-    """An API server with one Lease, whose clock is `ahead` of ours; `trouble` is raised instead of an answer."""
-
-    namespace = "research"
-
-    def __init__(self, ahead: float | None = 0.0) -> None:
-        self.ahead, self.trouble = ahead, None
-        self.lease: dict[str, Any] | None = None
-        self.asked = 0
-
-    ahead: float | None
-    trouble: BaseException | None
-
-    def get(self, path: str, name: str) -> dict[str, Any] | None:
-        self.asked += 1
-        if self.trouble:
-            raise self.trouble
-        self.date = "" if self.ahead is None else formatdate(time.time() + self.ahead, usegmt=True)
-        return deepcopy(self.lease)
-
-    def create(self, path: str, manifest: Any, *, dry_run: bool = False) -> bool:
-        assert self.lease is None
-        self.lease = {**deepcopy(manifest), "metadata": {"resourceVersion": "1"}}
-        return True
-
-    def patch(self, path: str, name: str, change: Any) -> dict[str, Any] | None:
-        assert self.lease is not None
-        version = self.lease["metadata"]["resourceVersion"]
-        if change["metadata"]["resourceVersion"] != version:
-            raise ClusterError("it has moved on", 409)
-        self.lease = {"metadata": {"resourceVersion": version + "1"}, "spec": {**self.lease["spec"], **change["spec"]}}
-        return self.lease
-
-    def renewed(self, ahead: float, seconds: float = 15.0) -> None:
-        """By a holder whose clock is so far ahead of ours."""
-        at = datetime.fromtimestamp(time.time() + ahead, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        spec = {"holderIdentity": "other", "leaseDurationSeconds": seconds, "renewTime": at}
-        self.lease = {"metadata": {"resourceVersion": at}, "spec": spec}
 
 
 @pytest.mark.parametrize("ahead", [-HOUR, 0.0, HOUR])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.grid import MINIMAL, write
-from tests.unit.test_lease import Leases
+from tests.leases import Leases
 from xtl import waiting
 from xtl.cli import status
 from xtl.cli.common import Output
