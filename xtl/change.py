@@ -2,7 +2,8 @@
 completed by the same command.
 
 Cancel removes what has not ended and no other grid wants; what is committed or in the store stays. Retry removes a Job
-in the foreground, waits until its pods are gone, and only then makes it anew.
+in the foreground, waits until its pods are gone, and only then makes it anew. Jobs that run on a result which it took
+away are the next submit's to make anew (`xtl retry` ends with one).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from xtl.submit import Standing, condition, remove
 
 Job = dict[str, Any]
 _ROUNDS = 10
+NO_JOB = "without a Job (`xtl submit` makes it)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +135,21 @@ def _again(store: Store, cluster: Cluster, key: str, job: Job | None, manifest: 
     cluster.create(JOBS, manifest)  # 409: another client has made it
 
 
+def readers(cluster: Cluster, store_url: str, key: str) -> list[Job]:
+    """Jobs of whichever grid that were let run, have not ended, and read this stage's result; not reports, which run
+    over what there is."""
+    from xtl.decide import held  # which needs xtl.submit
+
+    found = []
+    for job in cluster.list(JOBS, selector=OURS):
+        meta, over = job["metadata"], condition(job, "Complete") or condition(job, "Failed")
+        notes = meta.get("annotations") or {}
+        reads = notes.get(render.STORE) == store_url and key in notes.get(render.PARENTS, "").split()
+        if reads and not over and not held(job) and meta["labels"].get("xtl.dev/kind") != "reduce":
+            found.append(job)
+    return found
+
+
 def _pending(job: Job) -> bool:
     return bool(job["spec"].get("suspend")) and not condition(job, "Complete") and not condition(job, "Failed")
 
@@ -149,7 +166,7 @@ def state(plan: Plan, store: Store, cluster: Cluster, key: str) -> str:
         return "done"
     job = _jobs(plan, store, cluster).get(key)
     if job is None:
-        return "without a Job (`xtl submit` makes it)"
+        return NO_JOB
     if condition(job, "Complete") or condition(job, "Failed"):
         return "ended"
     return "waiting" if _pending(job) else "running"

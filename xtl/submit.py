@@ -3,6 +3,8 @@
 Jobs have deterministic names and are created, never applied: a second submit finds them and writes nothing, two people
 at once make one Job a stage, and a client that dies half way is completed by the next submit. What has failed is left
 to `xtl retry`; what is done and whole needs no Job. Specs and inputs are in the store before the first Job is made.
+A Job is made anew where its result is gone, and where it was let run on a result that is gone since: its pods would use
+up their tries while the parent runs again. What it has trained by then is in its resume state.
 """
 
 from __future__ import annotations
@@ -101,14 +103,14 @@ def submit(
 
 
 def preflight(plan: Plan, store: Store, cluster: Cluster, now: Standing) -> int:
-    """How many Jobs a submit would create. One of each kind is shown to the API server, so that a wrong namespace, a
-    missing right or a patch that makes no Job is found out before anything is uploaded. Raises UserError."""
-    there = {job["metadata"]["name"] for job in cluster.list(JOBS, selector=OURS)}
-    missing = [
-        (plan.stages[key].kind, manifest)
-        for key, manifest in render.render(plan, store.url).items()
-        if manifest["metadata"]["name"] not in there and key not in now.done and key not in now.failed
-    ]
+    """How many Jobs a submit would create, anew or for the first time. One of each kind is shown to the API server, so
+    that a wrong namespace, a missing right or a patch that makes no Job is found out before anything is uploaded.
+    Raises UserError."""
+    manifests = render.render(plan, store.url)
+    there = {job["metadata"]["name"]: job for job in cluster.list(JOBS, selector=OURS)}
+    placing = _Placing(plan, store, cluster, now, there, dry_run=True)
+    lacking = each(placing.lacks, list(manifests))
+    missing = [(plan.stages[key].kind, manifests[key]) for key, lacks in zip(manifests, lacking, strict=True) if lacks]
     for manifest in dict(missing).values():
         try:
             cluster.create(JOBS, manifest, dry_run=True)
@@ -134,11 +136,12 @@ class _Placing:
     def place(self, key: str, manifest: Job) -> Outcome:
         name = manifest["metadata"]["name"]
         job = self.there.get(name)
+        anew = False
         for _ in range(_ROUNDS):
             if job is None:
                 if key in self.now.done:
                     return "done"
-                if key in self.now.failed:
+                if key in self.now.failed and not anew:
                     return "failed"
                 if self.cluster.create(JOBS, manifest, dry_run=self.dry_run):
                     return "created"
@@ -150,15 +153,16 @@ class _Placing:
                     return "created"
                 remove(self.cluster, job)
                 self.store.delete(layout.failed_name(key))
+                anew = True
             job = self.cluster.get(JOBS, name)  # made, or removed and made anew, by another client meanwhile
         raise XtlError(f"Job {name} keeps coming and going: is someone else submitting or cancelling this grid?")
 
     def _found(self, key: str, job: Job) -> Outcome | None:
         """What to say of a Job that is there; None where it has to be made anew."""
-        if job["metadata"].get("deletionTimestamp"):
-            return "done" if key in self.now.done else None
         if self._made_anew(key, job):
             return None
+        if job["metadata"].get("deletionTimestamp"):
+            return "done" if key in self.now.done else "failed"
         labelled = self._label not in job["metadata"].get("labels", {})
         if labelled and not self.dry_run:
             change = {"metadata": {"uid": job["metadata"]["uid"], "labels": {self._label: "true"}}}
@@ -167,14 +171,36 @@ class _Placing:
             return "failed"
         return "labelled" if labelled else "found"
 
+    def lacks(self, key: str) -> bool:
+        """Whether a Job is to be created, be it in the place of one that is there."""
+        job = self.there.get(self._names[key])
+        if job is None:
+            return key not in self.now.done and key not in self.now.failed
+        return self._made_anew(key, job)
+
     def _made_anew(self, key: str, job: Job) -> bool:
-        """It completed, and its result is not there (any more). Asked of the store again: it may have been committed
-        since the store was looked at."""
-        if not condition(job, "Complete") or key in self.now.done:
+        """It is going, it completed and its result is not there (any more), or it runs on what is not."""
+        if key in self.now.done:
             return False
-        if key not in self.now.broken and self.store.head(layout.manifest_name(key)) is not None:
+        if job["metadata"].get("deletionTimestamp"):
+            return key not in self.now.failed
+        if condition(job, "Complete"):
+            return self._gone(key) and (key != self.plan.reduce or not self._partial_stands)
+        return not condition(job, "Failed") and self._too_early(key, job)
+
+    def _too_early(self, key: str, job: Job) -> bool:
+        """Let run, and a parent's result is gone since; the report runs over what there is."""
+        from xtl.decide import held  # which needs this module
+
+        if key == self.plan.reduce or held(job):
             return False
-        return key != self.plan.reduce or not self._partial_stands
+        return any(self._gone(parent) for parent in self.plan.stages[key].parents)
+
+    def _gone(self, key: str) -> bool:
+        """Asked of the store again: it may have been committed since the store was looked at."""
+        if key in self.now.done:
+            return False
+        return key in self.now.broken or self.store.head(layout.manifest_name(key)) is None
 
     def _report_stands(self) -> bool:
         """A reduce stage that found less than everything completes without a manifest: it is worth another go only if
