@@ -12,7 +12,7 @@ from jobs.context import Context, log
 from xtl.arms import label
 from xtl.report.build import rows_of, tables
 from xtl.report.evidence import collect, make
-from xtl.report.study import markdown
+from xtl.report.study import markdown, study
 from xtl.report.write import to_store
 from xtl.scoring.table import SWEEP, to_csv, to_parquet
 from xtl.store import commit, layout
@@ -22,24 +22,26 @@ def run(context: Context) -> dict[str, Any] | None:
     """The manifest's body, or None where rows are missing."""
     spec = context.spec
     with context.phase("gathering"):
-        manifests = collect(context.store, spec)
-        rows, found = rows_of(spec), tables(spec, manifests)
+        evidence = collect(context.store, spec, context.key)
+        rows, found = rows_of(spec), tables(spec, evidence.manifests)
         for row in rows:
-            if (manifest := manifests[row["key"]]) is not None:
+            if (manifest := evidence.manifests[row["key"]]) is not None:
                 _submission(context, row, manifest)
-    with context.phase("comparing"):
-        report = make(context.store, spec, context.key, manifests)
+    table = study(rows, found.scores, found.degenerate, spec["setting"])
     (context.out / "scores.csv").write_bytes(to_csv(found.scores, spec["setting"]))
     to_parquet(found.scores, spec["setting"], context.out / "scores.parquet")
     if found.sweep:
         (context.out / "layers.csv").write_bytes(to_csv(found.sweep, spec["setting"], SWEEP))
-    (context.out / "scores.md").write_text(markdown(report.table), encoding="utf-8")
-    log.info("%d of %d rows are there", report.table.rows_done, report.table.rows)
+    (context.out / "scores.md").write_text(markdown(table), encoding="utf-8")
+    log.info("%d of %d rows are there", table.rows_done, table.rows)
+    # Before the comparison, which reads test items: whatever becomes of that, the scores are there.
     commit.upload_folder(context.store, context.out, layout.grid_prefix(spec["grid"]))
-    to_store(report, context.store)
+    with context.phase("comparing"):
+        report = make(context.store, spec, context.key, evidence)
+        to_store(report, context.store)
     if report.missing:
         return None
-    return {"metrics": {"rows": report.table.rows, "degenerate": found.degenerate}}
+    return {"metrics": {"rows": table.rows, "degenerate": found.degenerate}}
 
 
 def _submission(context: Context, row: Mapping[str, Any], manifest: Mapping[str, Any]) -> None:

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from xtl.report.build import Manifest, build, rows_of
+from xtl.report.build import build, rows_of
 from xtl.report.contrasts import cells
 from xtl.report.model import Report
+from xtl.report.runs import Evidence, Manifest
 from xtl.scoring.resample import Comparison, ItemNoise
 from xtl.scoring.table import gather
 from xtl.scoring.xtreme import targets
@@ -69,9 +70,10 @@ def report(
     pawsx run of `mnli` is degenerate, at 55 everywhere."""
     spec = spec_of(seeds=seeds, tasks=tasks, arms=arms, contrasts=contrasts, models=models, setting=setting, grid=grid)
     manifests = manifests_of(spec, holes)
+    evidence = Evidence(manifests=manifests)
     if not items:
-        return build(spec, key_of("reduce", grid), manifests)
-    return build(spec, key_of("reduce", grid), manifests, noise=_Items(spec, manifests))
+        return build(spec, key_of("reduce", grid), evidence)
+    return build(spec, key_of("reduce", grid), evidence, noise=_Items(spec, manifests))
 
 
 def large() -> Report:
@@ -245,7 +247,17 @@ def _layers(task: str, figures: Mapping[str, Mapping[str, float]]) -> dict[str, 
 def _intermediate(key: str, row: Mapping[str, Any], arm: Mapping[str, Any]) -> Manifest:
     parts = [name.partition("@") for name in arm["tasks"]]
     spread = {task: languages.split("+") for task, _, languages in parts}
-    metrics = {"trained_on": {task: {"examples": dict.fromkeys(x, 1625)} for task, x in spread.items()}}
+    drawn = {task: dict.fromkeys(languages, 1600 + row["seed"]) for task, languages in spread.items()}
+    metrics = {
+        "trained_on": {
+            task: {
+                "examples": seen,
+                "draws": {x: 2 * n for x, n in seen.items()},
+                "available": dict.fromkeys(seen, 1625),
+            }
+            for task, seen in drawn.items()
+        }
+    }
     spec = {
         "kind": "intermediate",
         "seed": row["seed"],

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xtl.cli.common import GridFile, StoreUrl, plain
+from xtl.errors import UserError
 
 if TYPE_CHECKING:
+    from xtl.grid import Grid
     from xtl.report.model import Report
     from xtl.report.tables import Table
     from xtl.store.base import Store
@@ -49,9 +51,11 @@ def report(
     from xtl.report.text import text
     from xtl.report.write import from_store, to_folder
 
+    if against and output == Output.json:
+        raise UserError("--against sets a published study beside the text and the page: leave it out with -o json")
     grid = load_grid(grid_file, None, store)
     opened = open_grid_store(grid)
-    found, stored = current(opened, grid.name)
+    found, stored = current(opened, grid)
     beside = published.table(found, against) if against else None
     if to is not None and stored and not against:
         from_store(opened, grid.name, to)
@@ -64,38 +68,56 @@ def report(
     print(text(found, out.width, max(24, out.height)))
     if beside is not None:
         print_table(beside)
-    print(plain(f"Report: {to if to is not None else f'{opened.url}/grids/{grid.name}'}/report.html"))
+    if to is not None or stored:
+        print(plain(f"Report: {to if to is not None else f'{opened.url}/grids/{grid.name}'}/report.html"))
 
 
-def current(store: Store, name: str) -> tuple[Report, bool]:
-    """The grid's report over all that is there, and whether the store has its files: what the reduce stage wrote where
-    that is whole, else made now. Raises UserError where it takes more to make one than is installed."""
-    from xtl.errors import MissingPackage, StoreError, UserError
-    from xtl.report.model import from_json
-    from xtl.store import commit, grids, layout
+def current(store: Store, grid: Grid) -> tuple[Report, bool]:
+    """The grid's report over all that is there, and whether the store has its files: the one that lies there where that
+    is of this study, version and state, else made now. Raises UserError where it takes more to make one than is
+    installed."""
+    from xtl import __version__
+    from xtl.errors import MissingPackage, StoreError
+    from xtl.report.write import stored, to_store
+    from xtl.store import grids
 
-    known = grids.read(store, name)
-    written = f"{layout.grid_prefix(name)}report.json"
-    before = from_json(store.get(written)[0]) if store.head(written) else None
-    if before is not None and before.key == known["reduce"] and not before.missing:
+    known = grids.read(store, grid.name)
+    if known["grid"] != grid.text:
+        told = "the grid file is not as it was run: this is the answer to the grid as it was; run it with --replace for"
+        print(f"{told} what it asks now", file=sys.stderr)
+    before = stored(store, grid.name).report
+    if before is not None and (before.key, before.xtl) != (known["reduce"], __version__):
+        before = None
+    if before is not None and not before.missing:
         return before, True
-    spec = (commit.get_json(store, layout.spec_name(known["reduce"])) or {}).get("spec")
-    if spec is None:
-        raise UserError(f"{store.url} has no spec of the reduce stage of {name!r}: run or submit the grid again")
     try:
-        from xtl.report.evidence import collect, make
-    except ImportError as error:
-        raise MissingPackage(error.name or "scipy", "report") from error
-    from xtl.report.write import to_store
-
-    found = make(store, spec, known["reduce"], collect(store, spec))
+        found = _brought_up(store, grid.name, known["reduce"], before)
+    except ModuleNotFoundError as error:
+        raise MissingPackage((error.name or "scipy").partition(".")[0], "report") from error
+    if found is before:
+        return found, True
     try:
-        if before is None or (before.key, before.missing) != (found.key, found.missing):
-            to_store(found, store)
-    except StoreError as error:  # who may only read reads it all the same
+        to_store(found, store)
+    except (StoreError, MissingPackage) as error:  # who may only read, or has no jinja2, reads the text all the same
         print(plain(f"the report is not in the store: {error}"), file=sys.stderr)
         return found, False
     return found, True
+
+
+def _brought_up(store: Store, name: str, key: str, before: Report | None) -> Report:
+    """`before` where it says of every stage what the store says now, else a new one. key: of the reduce stage."""
+    from xtl.report.build import rows_of
+    from xtl.report.evidence import collect, make
+    from xtl.report.runs import runs
+    from xtl.store import commit, layout
+
+    spec = (commit.get_json(store, layout.spec_name(key)) or {}).get("spec")
+    if spec is None:
+        raise UserError(f"{store.url} has no spec of the reduce stage of {name!r}: run or submit the grid again")
+    evidence = collect(store, spec, key)
+    if before is not None and before.runs == runs(rows_of(spec), evidence):
+        return before
+    return make(store, spec, key, evidence)
 
 
 def print_table(one: Table) -> None:

@@ -58,14 +58,10 @@ def print_study(plan: Plan, store: Store) -> bool:
 
 def _answers(plan: Plan, store: Store) -> tuple[str, ...]:
     """The contrasts in sentences, as the reduce stage of this very plan found them; none where it has not run."""
-    from xtl.report.model import from_json
-    from xtl.store import layout
+    from xtl.report.write import stored
 
-    name = f"{layout.grid_prefix(plan.grid.name)}report.json"
-    if not plan.grid.contrasts or store.head(name) is None:
-        return ()
-    found = from_json(store.get(name)[0])
-    return ("", "Contrasts:", *found.answer.sentences) if found.key == plan.reduce else ()
+    found = stored(store, plan.grid.name).report if plan.grid.contrasts else None
+    return ("", "Contrasts:", *found.answer.sentences) if found and found.key == plan.reduce else ()
 
 
 def where(plan: Plan, store: Store) -> str:

@@ -2,29 +2,47 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from xtl.errors import UserError
 from xtl.report.answer import answer
 from xtl.report.contrasts import Noise, compare, no_items
-from xtl.report.model import ArmFacts, LayerCurve, Report, Run
+from xtl.report.model import ArmFacts, LayerCurve, Report, Seen
+from xtl.report.runs import Evidence, Manifest, runs
 from xtl.report.study import study
 from xtl.scoring.counts import mean
 from xtl.scoring.table import Score, gather, sweep_of
 from xtl.scoring.xtreme import targets
 
-Manifest = Mapping[str, Any]
+_ARM = {"name", "tasks", "languages"}
+_CONTRAST = {"name", "arm", "against", "tasks", "languages"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tables:
-    """scores and sweep: long tables (`scoring/table.py`); degenerate: the runs among them that are."""
+    """scores and sweep: long tables (`scoring/table.py`); degenerate: the runs among them that are; broken: where a
+    score is no number, a phrase each: those are left out, and are holes."""
 
     scores: list[Score]
     sweep: list[Score]
     degenerate: list[Score]
+    broken: tuple[str, ...] = ()
+
+
+def check(spec: Mapping[str, Any]) -> None:
+    """Raises UserError for the spec of a reduce stage that another version of xtl wrote and this one cannot answer."""
+    whole = {"grid", "setting", "arms", "contrasts", "rows"} <= spec.keys()
+    if (
+        not whole
+        or any(_ARM - one.keys() for one in spec["arms"])
+        or any(_CONTRAST - x.keys() for x in spec["contrasts"])
+    ):
+        of = f" {spec['grid']!r}" if "grid" in spec else ""
+        raise UserError(f"the study{of} was submitted by an older xtl: run or submit it again, with --replace")
 
 
 def rows_of(spec: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -37,15 +55,29 @@ def tables(spec: Mapping[str, Any], manifests: Mapping[str, Manifest | None]) ->
     scores, degenerate = gather(rows, manifests)
     found = [(row, manifests.get(row["key"])) for row in rows]
     sweep = [line for row, manifest in found if manifest for line in sweep_of(row, manifest)]
-    return Tables(scores=scores, sweep=sweep, degenerate=degenerate)
+    broken = dict.fromkeys(_place(line) for line in scores if not _is_number(line["value"]))
+    return Tables(
+        scores=[line for line in scores if _place(line) not in broken],
+        sweep=[line for line in sweep if _is_number(line["value"])],
+        degenerate=degenerate,
+        broken=tuple(" ".join(map(str, place)) for place in broken),
+    )
 
 
-def build(
-    spec: Mapping[str, Any], key: str, manifests: Mapping[str, Manifest | None], *, noise: Noise = no_items
-) -> Report:
-    """spec, key: of the reduce stage. manifests: of its rows and all that they stand on, None where there is none."""
+def _place(line: Score) -> tuple[Any, ...]:
+    names = ("model", "intermediate", "seed", "task", "language", "checkpoint")
+    return tuple(line[name] for name in names)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def build(spec: Mapping[str, Any], key: str, evidence: Evidence, *, noise: Noise = no_items) -> Report:
+    """spec, key: of the reduce stage."""
     from xtl import __version__
 
+    manifests = evidence.manifests
     rows, found = rows_of(spec), tables(spec, manifests)
     models, seeds = _unique(row["model"] for row in rows), _unique(row["seed"] for row in rows)
     tasks = [task for task in targets() if any(row["task"] == task for row in rows)]
@@ -59,19 +91,18 @@ def build(
         degenerate=found.degenerate,
         noise=noise,
     )
-    runs = _runs(rows, manifests)
-    return Report(
+    report = Report(
         grid=spec["grid"],
         setting=spec["setting"],
         models=tuple(models),
         seeds=tuple(seeds),
         tasks=tuple(tasks),
-        arms=tuple(_arm(arm, rows, manifests) for arm in spec["arms"]),
+        arms=tuple(_arm(arm, rows, evidence) for arm in spec["arms"]),
         table=study(rows, found.scores, found.degenerate, spec["setting"]),
         contrasts=results,
         answer=answer(results, spec["setting"]),
         layers=tuple(_curves(rows, found.sweep, manifests)),
-        runs=tuple(runs),
+        runs=runs(rows, evidence),
         missing=tuple(
             f"{row['arm']} seed {row['seed']} {row['task']}" + (f" of {row['model']}" if len(models) > 1 else "")
             for row in rows
@@ -80,26 +111,47 @@ def build(
         xtl=__version__,
         key=key,
     )
+    return cautioned(
+        report, (f"A score that is no number is left out and counts as missing: {x}." for x in found.broken)
+    )
+
+
+def cautioned(report: Report, more: Iterable[str]) -> Report:
+    """The report with further cautions."""
+    return replace(report, answer=replace(report.answer, cautions=(*report.answer.cautions, *more)))
 
 
 def _unique(values: Iterable[Any]) -> list[Any]:
     return list(dict.fromkeys(values))
 
 
-def _arm(
-    arm: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], manifests: Mapping[str, Manifest | None]
-) -> ArmFacts:
-    """What an arm trains, and what its intermediate says it has seen (the first that is there: seeds draw samples of
-    equal size)."""
-    for row in rows:
-        target = manifests.get(row["key"])
-        encoder = manifests.get(target["spec"]["parents"]["encoder"]) if target and row["arm"] == arm["name"] else None
-        if encoder and encoder["kind"] == "intermediate":
-            examples = {task: dict(seen["examples"]) for task, seen in encoder["metrics"]["trained_on"].items()}
-            break
-    else:
-        examples = {}
-    return ArmFacts(name=arm["name"], tasks=tuple(arm["tasks"]), languages=tuple(arm["languages"]), examples=examples)
+def _arm(arm: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], evidence: Evidence) -> ArmFacts:
+    """What an arm trains, and what its intermediates say they have seen."""
+    keys = dict.fromkeys(evidence.encoder(row["key"]) for row in rows if row["arm"] == arm["name"])
+    trained = [manifest["metrics"]["trained_on"] for key in keys if (manifest := evidence.manifests.get(key))]
+    tasks = dict.fromkeys(task for one in trained for task in one)
+    seen = {task: _seen([one[task] for one in trained if task in one]) for task in tasks}
+    return ArmFacts(name=arm["name"], tasks=tuple(arm["tasks"]), languages=tuple(arm["languages"]), seen=seen)
+
+
+def _seen(runs: Sequence[Mapping[str, Any]]) -> dict[str, Seen]:
+    """By language, from what each run says of one task. Runs that do not count what they drew have under `examples`
+    what there was to draw from."""
+    there = [one.get("available", one["examples"]) for one in runs]
+    counted = all("available" in one for one in runs)
+    return {
+        x: Seen(
+            available=_range(one.get(x, 0) for one in there),
+            examples=_range(one["examples"].get(x, 0) for one in runs) if counted else None,
+            draws=_range(one["draws"].get(x, 0) for one in runs) if counted else None,
+        )
+        for x in dict.fromkeys(language for one in there for language in one)
+    }
+
+
+def _range(values: Iterable[int]) -> tuple[int, int]:
+    found = list(values)
+    return min(found), max(found)
 
 
 def _curves(
@@ -114,11 +166,9 @@ def _curves(
         split[place] = line["split"]
     for place, layers in by.items():
         model, arm, task = place
-        stages = [
-            manifest["metrics"]
-            for row in rows
-            if (row["model"], row["arm"], row["task"]) == place and (manifest := manifests.get(row["key"]))
-        ]
+        there = [row for row in rows if (row["model"], row["arm"], row["task"]) == place and manifests.get(row["key"])]
+        keys = dict.fromkeys(row["key"] for row in there)
+        stages = [manifest["metrics"] for key in keys if (manifest := manifests[key])]
         yield LayerCurve(
             model=model,
             arm=arm,
@@ -128,89 +178,6 @@ def _curves(
             fixed=stages[0]["layer"],
             chosen=tuple(sorted({stage["chosen_layer"]["layer"] for stage in stages})),
             rule=stages[0]["chosen_layer"]["rule"],
-            seeds=len(stages),
+            seeds=len(there),
+            stages=len(stages),
         )
-
-
-def _runs(rows: Sequence[Mapping[str, Any]], manifests: Mapping[str, Manifest | None]) -> list[Run]:
-    """Targets in the rows' order, a stage once, then what they stand on."""
-    found: dict[str, Run] = {}
-    for row in rows:
-        if row["key"] not in found:
-            found[row["key"]] = _run(row["key"], "target", manifests.get(row["key"]), row)
-    for row in rows:
-        target = manifests.get(row["key"])
-        encoder = target["spec"]["parents"]["encoder"] if target else ""
-        manifest = manifests.get(encoder)
-        if encoder and encoder not in found and manifest and manifest["kind"] == "intermediate":
-            found[encoder] = _run(encoder, "intermediate", manifest, {**row, "task": ""})
-    for key, manifest in manifests.items():
-        if key not in found and manifest:
-            found[key] = _run(key, manifest["kind"], manifest, {})
-    return list(found.values())
-
-
-def _run(key: str, kind: str, manifest: Manifest | None, row: Mapping[str, Any]) -> Run:
-    own = {"model": row.get("model", ""), "arm": row.get("arm", ""), "task": row.get("task", "")}
-    if manifest is None:
-        return Run(
-            key=key, kind=kind, title=_title(kind, own, None), seed=row.get("seed"), done=False,
-            settings={}, data={}, packages={}, **own,
-        )  # fmt: skip
-    spec, provenance = manifest["spec"], manifest.get("provenance", {})
-    seconds = float(manifest.get("seconds", {}).get("total", 0.0))
-    own["task"] = own["task"] or spec.get("task", "")
-    device = str(provenance.get("device_name") or provenance.get("device") or "")
-    return Run(
-        key=key,
-        kind=kind,
-        title=_title(kind, own, spec),
-        seed=spec.get("seed"),
-        done=True,
-        settings=_settings(spec),
-        data=_data(spec),
-        packages=dict(provenance.get("packages", {})),
-        device=device,
-        seconds=seconds,
-        gpu_hours=seconds / 3600 if provenance.get("device") == "cuda" else 0.0,
-        degenerate=tuple(manifest["metrics"].get("degenerate", ())),
-        manifest=f"manifests/{key}.json",
-        log=f"stages/{key}/attempts/{manifest['attempt']}/log.txt",
-        **own,
-    )
-
-
-def _title(kind: str, own: Mapping[str, str], spec: Mapping[str, Any] | None) -> str:
-    if kind == "target":
-        return f"{own['task']} after {own['arm']}"
-    if kind == "intermediate":
-        return f"intermediate {own['arm']}"
-    what = (spec or {}).get("what") == "model"
-    part = (spec or {}).get("part")
-    return f"fetch {'the model' if what else own['task']}{f'@{part}' if part else ''}"
-
-
-def _settings(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Hyperparameters in one flat mapping; those of a part of an intermediate under its task."""
-    found = {**spec.get("settings", {}), **spec.get("optimiser", {})}
-    for part in spec.get("parts", ()):
-        alone = len(spec["parts"]) == 1
-        found |= {name if alone else f"{part['task']}.{name}": value for name, value in part["settings"].items()}
-        if part.get("cap"):
-            found["cap" if alone else f"{part['task']}.cap"] = part["cap"]
-    if spec.get("mix_cap"):
-        found["mix_cap"] = spec["mix_cap"]
-    return found | {name: spec[name] for name in ("precision", "threads") if name in spec}
-
-
-def _data(spec: Mapping[str, Any]) -> dict[str, str]:
-    """Digests and commits of a fetch stage's source; of others, the keys of the stages that hold their data."""
-    if spec["kind"] == "fetch":
-        origin = spec.get("origin") or spec.get("model") or {}
-        return {name: str(value) for name, value in origin.items() if not isinstance(value, Mapping)}
-    parents = spec.get("parents", {})
-    found = {"eval": parents["eval"]} if "eval" in parents else {}
-    found |= {f"train {language}": key for language, key in parents.get("train", {}).items()}
-    for task, languages in parents.get("data", {}).items() if spec["kind"] == "intermediate" else ():
-        found |= {f"{task}@{language}": key for language, key in languages.items()}
-    return found

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xtl.report.contrasts import ContrastResult
-from xtl.report.study import Study
+from xtl.report.study import Study, runs_told
 
 FORMAT = 1
 
@@ -26,21 +26,36 @@ class Answer:
     cautions: tuple[str, ...]
 
 
+Range = tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What an intermediate saw of one task in one language, fewest and most over its runs. examples: that were drawn,
+    each counted once; draws: how often one was; available: how many there were to draw from. examples and draws are
+    None where a run did not count them."""
+
+    available: Range
+    examples: Range | None = None
+    draws: Range | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class ArmFacts:
-    """tasks: what the intermediate trains, as `TASK@LANG+LANG`. languages: all that it holds text in. examples: how
-    many were seen, by task and language, as the manifests say; empty where no run is there."""
+    """tasks: what the intermediate trains, as `TASK@LANG+LANG`. languages: all that it holds text in. seen: by task and
+    language, as the manifests say; empty where no run is there."""
 
     name: str
     tasks: tuple[str, ...]
     languages: tuple[str, ...]
-    examples: Mapping[str, Mapping[str, int]]
+    seen: Mapping[str, Mapping[str, Seen]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayerCurve:
     """Retrieval by layer, 0 being the embeddings: the headline metric, mean over the languages and seeds, on `split`.
-    fixed: the layer of the headline; chosen: the best one, by `rule` (on dev, or oracle: where it is scored)."""
+    fixed: the layer of the headline; chosen: the best one, by `rule` (on dev, or oracle: where it is scored). stages:
+    behind the seeds; one alone where the seed changes nothing."""
 
     model: str
     arm: str
@@ -51,12 +66,18 @@ class LayerCurve:
     chosen: tuple[int, ...]
     rule: str
     seeds: int
+    stages: int
+
+    @property
+    def told(self) -> str:
+        return runs_told(self.seeds, self.stages)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
     """One stage behind the figures. settings: hyperparameters as the spec holds them; data: digests or hub commits by
-    what they are of; seconds: of wall time; gpu_hours: 0 on a CPU. manifest and log: names in the store."""
+    what they are of; seconds: of wall time; gpu_hours: 0 on a CPU. manifest and log: names in the store. why: it is
+    not done, where that is known."""
 
     key: str
     kind: str
@@ -75,6 +96,7 @@ class Run:
     degenerate: tuple[str, ...] = ()
     manifest: str = ""
     log: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,15 +125,21 @@ def to_json(report: Report) -> bytes:
 
 
 def from_json(data: bytes) -> Report:
-    """Raises UserError for a report of another format."""
-    import json
+    """Raises UserError for what is no report, or another xtl's that this one cannot read."""
+    from pydantic import ValidationError
 
     from xtl.errors import UserError
 
-    found = json.loads(data).get("format")
-    if found != FORMAT:
-        raise UserError(f"the report in the store is of format {found}, this xtl reads {FORMAT}: make it anew")
-    report: Report = _adapter().validate_json(data)
+    try:
+        report: Report = _adapter().validate_json(data)
+    except ValidationError as error:
+        why = error.errors(include_url=False, include_input=False)[0]
+        at = ".".join(map(str, why["loc"])) or "as a whole"
+        raise UserError(
+            f"this xtl cannot read the report ({at}: {why['msg']}): make it anew with `xtl report`"
+        ) from None
+    if report.format != FORMAT:
+        raise UserError(f"the report is of format {report.format}, this xtl reads {FORMAT}: make it anew")
     return report
 
 

@@ -3,20 +3,27 @@
 report.html     the page: everything, and its figures
 report.md       the same for a reader of text; report.tex, its tables for a paper
 contrasts.csv   every difference in long form
-figures/        each figure by itself: heat-map.svg, CONTRAST.svg (its forest plot; .MODEL.svg where there are
+figures/        each figure by itself: heat-map.svg, contrast-NAME.svg (its forest plot; .MODEL.svg where there are
                 several models), layers-TASK.svg
 report.json     the data that all of it is made from
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from xtl.arms import label
-from xtl.report.model import Report, to_json
+from xtl.errors import Conflict, NotFound, StoreError, UserError
+from xtl.report.model import Report, from_json, to_json
 from xtl.store import layout
 from xtl.store.base import Store
 from xtl.store.parallel import each
+
+#: Written last, so that who sees it sees the others as new as it is.
+_LAST = "report.json"
+_ROUNDS = 5  # of losing to another writer
 
 
 def files(report: Report, against: str = "") -> dict[str, bytes]:
@@ -30,32 +37,79 @@ def files(report: Report, against: str = "") -> dict[str, bytes]:
         **_figures(report),
     }
     found = {name: text.encode() for name, text in texts.items()}
-    # Last, so that who sees it sees the others as new as it is.
-    return {**found, "contrasts.csv": csvs.contrasts_csv(report), "report.json": to_json(report)}
+    return {**found, "contrasts.csv": csvs.contrasts_csv(report), _LAST: to_json(report)}
 
 
 def _figures(report: Report) -> dict[str, str]:
     from xtl.report import figures, heat, svg
 
     base = heat.baseline(report)
-    found = {"heat-map": figures.heat_map(heat.heat(report), report.tasks, base, "heat-map")}
+    found = {"heat-map": figures.heat_map(heat.heat(report), report.tasks, base, "heat-map", report.setting)}
     several = len(report.models) > 1
     for one in report.contrasts:
         of = f".{label(one.model.lower())}" if several else ""
-        found[f"{one.name}{of}"] = figures.forest(one, "forest")
+        found[f"contrast-{one.name}{of}"] = figures.forest(one, "forest", report.setting)
     for model, task in dict.fromkeys((curve.model, curve.task) for curve in report.layers):
         of = f".{label(model.lower())}" if several else ""
         curves = [curve for curve in report.layers if (curve.model, curve.task) == (model, task)]
-        found[f"layers-{task}{of}"] = figures.layer_curves(curves, base, "layers")
+        found[f"layers-{task}{of}"] = figures.layer_curves(curves, base, "layers", report.setting)
     return {f"figures/{name}.svg": svg.alone(drawn) for name, drawn in found.items()}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """What lies in the store. report: None where there is none, or none that can be read: a writer was killed, or is
+    still at it, or was of another version. etag: of `report.json`, None where there is none."""
+
+    report: Report | None
+    etag: str | None
+
+
+def stored(store: Store, grid: str) -> Stored:
+    try:
+        data, etag = store.get(f"{layout.grid_prefix(grid)}{_LAST}")
+    except NotFound:
+        return Stored(report=None, etag=None)
+    try:
+        return Stored(report=from_json(data), etag=etag)
+    except UserError:
+        return Stored(report=None, etag=etag)
+
+
 def to_store(report: Report, store: Store) -> None:
-    """Into the grid's folder of the store. A reader sees an old file or a new one, whole."""
-    prefix, found = layout.grid_prefix(report.grid), files(report)
-    last = "report.json"
-    each(lambda name: store.put(f"{prefix}{name}", found[name]), [name for name in found if name != last])
-    store.put(f"{prefix}{last}", found[last])
+    """Into the grid's folder of the store. A report with holes never takes the place of a whole one of the same study.
+
+    While the files are written, `report.json` is no report, so that a writer who is killed half way leaves nothing that
+    looks done; each step is conditional on the last, so that of two writers the later one writes everything anew.
+    Raises MissingPackage before anything is written, StoreError.
+    """
+    found, mixed = files(report), False
+    for _ in range(_ROUNDS):
+        there = stored(store, report.grid)
+        if there.report and report.missing and not there.report.missing and there.report.key == report.key:
+            if mixed:  # ours came between its files
+                _put_all(store, report.grid, files(there.report))
+            return
+        mark = b'{"format": "being written"}\n'
+        name = f"{layout.grid_prefix(report.grid)}{_LAST}"
+        try:
+            etag = store.put(name, mark, create=there.etag is None, replace=there.etag)
+            mixed = True
+            _put_all(store, report.grid, found)
+            store.put(name, found[_LAST], replace=etag)
+            return
+        except Conflict:
+            continue
+    raise StoreError(f"{store.url}: the report of {report.grid!r} kept changing: others write it at the same time")
+
+
+def _put_all(store: Store, grid: str, found: Mapping[str, bytes]) -> None:
+    """All but the last; figures of contrasts that are named otherwise now go."""
+    prefix = layout.grid_prefix(grid)
+    each(lambda name: store.put(f"{prefix}{name}", found[name]), [name for name in found if name != _LAST])
+    for entry in list(store.list(f"{prefix}figures/")):
+        if entry.name.removeprefix(prefix) not in found:
+            store.delete(entry.name)
 
 
 def from_store(store: Store, grid: str, folder: Path) -> None:
