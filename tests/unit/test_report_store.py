@@ -75,10 +75,9 @@ class Study:
         name = f"{layout.attempt_prefix(key, manifest['attempt'])}items.parquet"
         files = {}
         if manifest["kind"] == "target":
-            path = Path(self.store.url) / "items.tmp"
+            path = self.grid.with_name("items.parquet")
             path.write_bytes(items or right_and_wrong(manifest["spec"]["task"], int(key[:2], 16)))
             files = commit.encode_files({"items.parquet": self.store.upload(path, name)})
-            path.unlink()
         commit.put_json(self.store, layout.manifest_name(key), {**manifest, "files": files})
 
     def write_spec(self, spec: Mapping[str, Any]) -> None:
