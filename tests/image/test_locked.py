@@ -41,12 +41,12 @@ print([name for name in ("torch", "transformers", "pyarrow") if importlib.util.f
 PLAN = """
 cd /tmp && printf %s "$GRID" > grid.yaml && xtl data demo data >&2 && xtl plan grid.yaml -o json
 """
-#: torch's build, and whether the base's own pip has wheels to prefer to the index's.
+#: torch's build, and where the base's own pip looks beside PyPI.
 TORCH = """
-import json, os, platform, subprocess, sys, torch
-own = os.environ.get("PIP_FIND_LINKS") or subprocess.run(
-    [sys.executable, "-m", "pip", "config", "get", "global.find-links"], capture_output=True, text=True).stdout.strip()
-print(json.dumps([torch.__version__, torch.version.cuda, platform.machine(), own]))
+import json, platform, subprocess, sys, torch
+said = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True).stdout
+own = [line for line in said.splitlines() if ".find-links=" in line or "index-url=" in line]
+print(json.dumps([torch.__version__, torch.version.cuda, platform.machine(), ", ".join(own)]))
 """
 #: As in names of variables, and as keys of common makers look.
 SECRET_NAMES = re.compile(r"(SECRET|TOKEN|PASSWORD|CREDENTIALS|ACCESS_KEY|API_?KEY)$", re.IGNORECASE)
