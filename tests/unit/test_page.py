@@ -16,10 +16,12 @@ from tests import pages, reports
 from tests.reports import KOREAN, SEVERAL
 from xtl.errors import UserError
 from xtl.report import figures, svg
+from xtl.report.contrasts import KINDS
 from xtl.report.heat import heat
 from xtl.report.model import Report
 from xtl.report.page import _template, page
 from xtl.report.study import cell_text
+from xtl.report.tables import WORDS, contrast
 from xtl.scoring.xtreme import targets
 
 
@@ -60,21 +62,32 @@ def test_every_score_on_the_page_is_the_tables(report: Report, tree: ElementTree
     assert rows[1][1 + report.tasks.index("xquad")].endswith("4 seeds")
 
 
-def test_the_heat_map_is_each_arm_minus_the_baseline_over_all_languages(tree: ElementTree.Element) -> None:
-    """Reckoned here from single scores, not by the code under test."""
+def test_the_heat_map_is_what_a_contrast_of_each_arm_with_the_baseline_would_be(
+    report: Report, tree: ElementTree.Element
+) -> None:
+    """Reckoned here from single scores, and beside the contrasts that there are."""
     head, *rows = pages.table(tree, "Arm minus none")
     found = {row[0]: dict(zip(head, row, strict=True)) for row in rows}
 
-    def difference(arm: str, task: str, seeds: tuple[int, ...]) -> float:
-        languages = targets()[task].languages
+    def difference(arm: str, task: str, seeds: tuple[int, ...], but: str = "en") -> float:
+        languages = [x for x in targets()[task].languages if x not in but.split()]
         apart = [reports.score(arm, s, task, x) - reports.score("none", s, task, x) for s in seeds for x in languages]
         return sum(apart) / len(apart)
 
     everywhere = (1, 2, 3, 4, 5)
     assert found["mnli"]["udpos"].startswith(f"{difference('mnli', 'udpos', everywhere):+.1f} [")
     assert found["mnli"]["xquad"].startswith(f"{difference('mnli', 'xquad', (1, 3, 4, 5)):+.1f} [")
-    assert found["mnli"]["xquad"].endswith("4 seeds")
-    assert found[SEVERAL]["xnli"].startswith(f"{difference(SEVERAL, 'xnli', everywhere):+.1f}‡")  # its own task
+    assert " 4 seeds" in found["mnli"]["xquad"]
+    own = difference(SEVERAL, "xnli", everywhere, but="en de ru sw")
+    assert found[SEVERAL]["xnli"].startswith(f"{own:+.1f} [")
+    whole = difference(SEVERAL, "xnli", everywhere, but="")
+    assert found[SEVERAL]["xnli"].endswith(f"5 seeds all {whole:+.1f}‡"), "its own task beneath"
+    assert found["mnli"]["tatoeba"].endswith("5 seeds"), "no English there, so nothing beneath"
+    for one in report.contrasts:
+        for task in one.tasks if one.against == "none" else ():
+            if task.headline:
+                low, high = task.headline.seeds or (0.0, 0.0)
+                assert found[one.arm][task.task].startswith(f"{task.headline.value:+.1f} [{low:+.1f}, {high:+.1f}]")
     assert set(pages.first(rows[-1][1:])) == {"+0.0"}  # the null arm
     assert found[KOREAN]["bucc2018"] == "- no result yet"
 
@@ -86,7 +99,7 @@ def test_every_language_of_every_contrast_is_in_its_table(report: Report, tree: 
         assert len(rows) == len(expected)
         for row, (task, x) in zip(rows, expected, strict=True):
             assert row[:2] == [task, x.language]
-            assert row[2].split(",")[0] == x.kind
+            assert row[2] == WORDS[x.kind]
             assert row[3:6] == [f"{x.arm:.1f}", f"{x.against:.1f}", f"{x.difference.value:+.1f}"]
             assert row[8] == str(len(x.difference.by_seed))
 
@@ -109,10 +122,31 @@ def test_figures_say_in_words_what_they_draw(report: Report, tree: ElementTree.E
     assert f"average over tasks: {figure.value:+.1f} points" in said
 
 
+def test_every_kind_of_language_has_words_and_a_mark_of_its_own_shape(report: Report) -> None:
+    """In the legend, in tables, and in both figures of a contrast, one kind as well as another."""
+    assert set(WORDS) == set(KINDS) == set(figures.MEANINGS) - {"all"} == set(svg.MARKS) - {"all"}
+    assert len(set(svg.MARKS.values())) == len(svg.MARKS)
+    assert all(f"svg.fig .{kind}{{" in svg.CSS for kind in KINDS)
+    told = "".join(ElementTree.fromstring(figures.legend("x", KINDS)).itertext())
+    assert all(meaning in told for meaning in figures.MEANINGS.values())
+    one = report.contrasts[2]
+    (panx,) = (task for task in one.tasks if task.task == "panx")
+    for kind in KINDS:
+        every = tuple(replace(x, kind=kind) for x in panx.languages)
+        task = replace(panx, languages=every, by_kind={kind: panx.by_kind["unseen"]})
+        shapes = {
+            path.get("d", "").lstrip("M-.0123456789 ")
+            for drawn in (figures.dots(task, one, "x", ""), figures.forest(replace(one, tasks=(task,)), "x", ""))
+            for path in ElementTree.fromstring(drawn).iter(f"{pages.SVG}path") if path.get("class") == kind
+        }  # fmt: skip
+        assert len(shapes) == 1
+        assert any(WORDS[kind] in row[1] for row in contrast(replace(one, tasks=(task,)), report).rows)
+
+
 def test_marks_of_seen_and_unseen_differ_in_shape(report: Report) -> None:
     """Colour alone would not tell them apart."""
     task = next(task for task in report.contrasts[2].tasks if task.task == "panx")
-    root = ElementTree.fromstring(figures.dots(task, report.contrasts[2], "x"))
+    root = ElementTree.fromstring(figures.dots(task, report.contrasts[2], "x", "zero-shot"))
     shapes: dict[str, set[str]] = {}
     for path in root.iter(f"{pages.SVG}path"):
         if path.find(f"{pages.SVG}title") is not None:
@@ -198,7 +232,7 @@ def test_names_are_shown_as_written_and_do_nothing() -> None:
     headings = {name for _, name in pages.headings(tree)}
     assert "<script>alert(1)</script>&amp;" in headings  # written with the entity, and shown so
     for one in report.contrasts:
-        ElementTree.fromstring(svg.alone(figures.forest(one, "x")).encode())
+        ElementTree.fromstring(svg.alone(figures.forest(one, "x", "zero-shot")).encode())
 
 
 def test_another_setting_stands_in_every_table_of_scores() -> None:
@@ -242,15 +276,27 @@ def test_published_rows_stand_with_their_source_and_caution(report: Report) -> N
 def test_a_figure_is_a_file_of_its_own(report: Report) -> None:
     curves = [one for one in report.layers if one.task == "tatoeba"]
     drawn = [
-        figures.forest(report.contrasts[0], "a"),
-        figures.layer_curves(curves, "none", "b"),
-        figures.heat_map(heat(report), report.tasks, "none", "c"),
-        figures.dots(report.contrasts[1].tasks[0], report.contrasts[1], "d"),
-        figures.legend("e"),
+        figures.forest(report.contrasts[0], "a", "translate-train"),
+        figures.layer_curves(curves, "none", "b", "translate-train"),
+        figures.heat_map(heat(report), report.tasks, "none", "c", "translate-train"),
+        figures.dots(report.contrasts[1].tasks[0], report.contrasts[1], "d", "translate-train"),
     ]
-    for one in drawn:
+    for one in (*drawn, figures.legend("e")):
         root = ElementTree.fromstring(svg.alone(one).encode())
         assert root[0].tag == f"{pages.SVG}style"
+    for one in drawn:
+        root = ElementTree.fromstring(one)
+        assert (root.findtext(f"{pages.SVG}title") or "").endswith(", translate-train")
+        shown = [text.text or "" for text in root.iter(f"{pages.SVG}text")]
+        assert any("translate-train" in text for text in shown), "a title alone is seen under a pointer"
+        assert any(re.search(r"\b[1-9] seeds?\b|^[1-9]$|no seed", text) for text in shown), "seeds beside the figures"
+    cell = heat(report)[0].cells["xnli"]
+    assert cell.figure
+    low, high = cell.figure.seeds or (0.0, 0.0)
+    assert f"[{low:+.1f}, {high:+.1f}]" in "".join(ElementTree.fromstring(drawn[2]).itertext())
+    assert sum(
+        "seed" in (text.text or "") for text in ElementTree.fromstring(drawn[1]).iter(f"{pages.SVG}text")
+    ) == len(curves)
     said = [path.text for path in ElementTree.fromstring(drawn[1]).iter(f"{pages.SVG}title")]
     assert f"fixed layer {curves[0].fixed}" in said
     assert f"layer {curves[0].chosen[0]}, chosen by oracle" in said
@@ -260,7 +306,7 @@ def test_an_interval_that_leaves_the_figure_ends_in_an_arrow_and_squeezes_nothin
     one = report.contrasts[0]
     assert one.overall is not None
     wild = replace(one, overall=replace(one.overall, seeds=(-400.0, 400.0)))
-    calm, drawn = (ElementTree.fromstring(figures.forest(x, "x")) for x in (one, wild))
+    calm, drawn = (ElementTree.fromstring(figures.forest(x, "x", "zero-shot")) for x in (one, wild))
 
     def arrows(root: ElementTree.Element) -> int:
         paths = [path.get("d", "") for path in root.iter(f"{pages.SVG}path") if path.get("class") == "thin"]

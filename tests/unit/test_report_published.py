@@ -38,9 +38,23 @@ def test_the_baseline_answers_the_model_as_it_is(found: Report) -> None:
     em, f1 = qa["exact_match"], qa["f1"]
     assert one["cells"]["xquad"] == f"{em:.1f}/{f1:.1f} ({em - 60.8:+.1f}/{f1 - 76.6:+.1f})"
     assert one["cells"]["tatoeba"].endswith(f"({line.cells['tatoeba'].value - 31.0:+.1f})")
-    assert "BUCC is on test here and on dev there" in one["caution"]
+    assert "No difference is taken between two splits: bucc2018 test here and dev there." in one["caution"]
     assert "English NLI training is MNLI as published" in one["caution"]
+    assert one["cells"]["bucc2018"] == f"{line.cells['bucc2018'].value:.1f} (-)", "theirs is a figure on dev"
     assert one["source"] == "this study, mean over 3 seeds"
+
+
+def test_a_figure_on_dev_is_marked_and_set_beside_ours_on_dev_alone(found: Report) -> None:
+    published = next(one for one in rows(found) if one["model"] == "XLM-R large")
+    assert published["cells"]["bucc2018"] == "71.5†"
+    assert published["caution"] == "† published on dev: bucc2018."
+    (line,) = (line for line in found.table.lines if line.arm == "none")
+    on_dev = replace(line, cells={**line.cells, "bucc2018": replace(line.cells["bucc2018"], split="dev")})
+    lines = tuple(on_dev if one is line else one for one in found.table.lines)
+    one = ours(rows(replace(found, table=replace(found.table, lines=lines))), "XLM-R large")
+    value = line.cells["bucc2018"].value
+    assert one["cells"]["bucc2018"] == f"{value:.1f}† ({value - 71.5:+.1f})"
+    assert "between two splits" not in one["caution"]
 
 
 def test_the_best_english_arm_of_each_target_answers_stilts_and_is_called_optimistic(found: Report) -> None:

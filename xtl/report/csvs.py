@@ -2,15 +2,17 @@
 
     contrast, model, arm, against   as the grid names them
     task        empty for the whole contrast, over all its tasks
-    level       overall (over the tasks), task (what is compared of it), kind (a group of its languages), language,
-                chosen-layer (retrieval, as `task`, at the chosen layer)
-    kind        of the languages: seen or unseen in an intermediate, english, own (the intermediate trained this task
-                in it, so not zero-shot); empty where they are of several kinds
+    level       overall (over the tasks; with a kind, of its languages alone, over the tasks that have several kinds),
+                without-retrieval (as overall, less Tatoeba and BUCC), task (what is compared of it), kind (a group of
+                its languages), language, chosen-layer (retrieval, as `task`, at the chosen layer)
+    kind        of the languages: seen (by the arm's intermediate alone), seen-by-both, seen-by-baseline, unseen,
+                trained (the target itself was, under translate-train), english, own (the intermediate trained this
+                task in it, so not zero-shot); empty where they are of several kinds
     language    one, or all that the figure is over with spaces between
     arm_score, against_score    of a language, means over the common seeds
     difference, seed_low, seed_high, item_low, item_high    points; intervals of 95 %
     p, sign_p, holm    of the paired t test, of the sign-flip test, and Holm's, which only the whole contrast has
-    iqm, improvement   of the headline and overall
+    iqm, improvement   of the headline; overall the means of the tasks' own
     seeds       how many the figure is over
     setting     zero-shot or translate-train
 
@@ -53,6 +55,10 @@ def _rows(one: ContrastResult) -> Iterator[dict[str, Any]]:
     whole = {"iqm": one.overall_iqm, "improvement": one.overall_improvement}
     if len(one.tasks) > 1:
         yield {**own, "level": "overall", **_figure(one.overall), **whole, "holm": one.holm}
+        if one.without_retrieval:
+            yield {**own, "level": "without-retrieval", **_figure(one.without_retrieval)}
+        for kind, figure in one.overall_by_kind.items():
+            yield {**own, "level": "overall", "kind": kind, **_figure(figure)}
     for task in one.tasks:
         place = {**own, "task": task.task}
         holm = {"holm": one.holm} if len(one.tasks) == 1 else {}

@@ -6,14 +6,14 @@ A figure shows what its table on the page says in numbers; it can be put into a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from xtl.report.contrasts import KINDS, ContrastResult, Figure, TaskDifference
-from xtl.report.heat import HeatRow
+from xtl.report.contrasts import KINDS, ContrastResult, Figure, LanguageDifference, TaskDifference
+from xtl.report.heat import HeatCell, HeatRow
 from xtl.report.model import LayerCurve
 from xtl.report.shown import counted, points, span, told
 from xtl.report.svg import Canvas, Scale, alone, line, scale
-from xtl.report.tables import HOLE, clean
+from xtl.report.tables import HOLE, WORDS, clean
 
 __all__ = ["alone", "dots", "forest", "heat_map", "layer_curves", "legend"]
 
@@ -24,46 +24,64 @@ REACH = 3.0
 Entry = tuple[str, str, Figure | None, str]  # label, mark, figure, what is said where there is none
 
 
-def legend(identifier: str) -> str:
-    """What marks and lines mean, once for all figures of contrasts."""
-    canvas = Canvas(720, 64, identifier=identifier, title="How to read the figures",
+#: What the mark of each kind of language says, in full.
+MEANINGS: Mapping[str, str] = {
+    "all": "average compared",
+    "seen": "seen by the arm's intermediate",
+    "seen-by-both": "seen by both arms' intermediates",
+    "seen-by-baseline": "seen by the baseline's alone",
+    "unseen": "unseen",
+    "trained": "the target itself was trained in it",
+    "english": "English",
+    "own": "own task trained (not zero-shot)",
+}
+
+
+def legend(identifier: str, kinds: Iterable[str] = KINDS) -> str:
+    """What marks and lines mean, once for all figures of contrasts. kinds: of language that there are."""
+    places, x, y = [], 10.0, 14.0
+    for mark in ("all", *kinds):
+        wide = 36 + 6.6 * len(MEANINGS[mark])
+        if x > 10 and x + wide > 740:
+            x, y = 10.0, y + 22
+        places.append((mark, x, y))
+        x += wide
+    canvas = Canvas(720, y + 50, identifier=identifier, title="How to read the figures",
                     description="Marks and lines used in the figures of the contrasts.")  # fmt: skip
-    words = (("all", "average compared"), ("seen", "seen by an intermediate"), ("unseen", "unseen"),
-             ("english", "English"), ("own", "own task trained (not zero-shot)"))  # fmt: skip
-    x = 10.0
-    for mark, text in words:
-        canvas.mark(mark, x, 14)
-        canvas.text(x + 10, 18, text)
-        x += 36 + 6.6 * len(text)
-    canvas.path(line((6, 44), (46, 44)), "wide")
-    canvas.text(54, 48, "thick: 95 % interval over seeds (paired t)")
-    canvas.path(_whisker(330, 370, 44), "thin")
-    canvas.text(378, 48, "thin: 95 % interval over test items (bootstrap)")
+    for mark, left, top in places:
+        canvas.mark(mark, left, top)
+        canvas.text(left + 10, top + 4, MEANINGS[mark])
+    y += 30
+    canvas.path(line((6, y), (46, y)), "wide")
+    canvas.text(54, y + 4, "thick: 95 % interval over seeds (paired t)")
+    canvas.path(_whisker(330, 370, y), "thin")
+    canvas.text(378, y + 4, "thin: 95 % interval over test items (bootstrap)")
     return str(canvas)
 
 
-def forest(one: ContrastResult, identifier: str) -> str:
+def forest(one: ContrastResult, identifier: str, setting: str) -> str:
     """Tasks as rows, and under each its kinds of language where it has several; the average over tasks last."""
     entries = _forest_entries(one)
-    told_at, left, right, width = 168, 340, 690, 710  # words and numbers first: a phone shows them whole
+    told_at, left, right, width = 196, 368, 718, 738  # words and numbers first: a phone shows them whole
     height = 34 + ROW * len(entries) + 42
     canvas = Canvas(
         width,
         height,
         identifier=identifier,
-        title=f"{one.name}: {one.arm} minus {one.against}, by task",
+        title=f"{one.name}: {one.arm} minus {one.against}, by task, {setting}",
         description="; ".join(f"{label.strip()}: {told(f) if f else hole}" for label, _, f, hole in entries) + ".",
     )
     figures = [figure for _, _, figure, _ in entries if figure]
     across = _across(figures, left, right)
     bottom = 34 + ROW * len(entries)
     _grid(canvas, across, 26, bottom)
+    canvas.text(2, 18, setting, "mute")
     canvas.text(told_at, 18, "points [95 %]", "mute")
     canvas.text(left - 12, 18, "seeds", "mute", "end")
     for at, (label, mark, figure, hole) in enumerate(entries):
         y = 34 + ROW * at + ROW / 2
         inner = label.startswith(" ")
-        canvas.text(18 if inner else 2, y + 4, _short(label.strip(), 26), "" if inner else "bold")
+        canvas.text(18 if inner else 2, y + 4, _short(label.strip(), 30), "" if inner else "bold")
         if figure is None:
             canvas.text(told_at, y + 4, _short(hole, 80), "mute")
             continue
@@ -79,19 +97,25 @@ def _forest_entries(one: ContrastResult) -> list[Entry]:
     entries: list[Entry] = []
     for task in one.tasks:
         whole = next((kind for kind, f in task.by_kind.items() if f and _same(f, task.headline)), None)
-        told_of = f" ({len(task.headline.languages)} {whole})" if whole and task.headline else ""
+        told_of = f" ({len(task.headline.languages)} {WORDS[whole]})" if whole and task.headline else ""
         entries.append((task.task + told_of, "all", task.headline, task.hole))
-        names = {"seen": "seen", "unseen": "unseen", "english": "English", "own": "own, not zero-shot"}
         entries += [
-            (f" {names[kind]}" + (f" ({len(figure.languages)})" if kind != "english" else ""), kind, figure, "")
+            (f" {WORDS[kind]}" + (f" ({len(figure.languages)})" if kind != "english" else ""), kind, figure, "")
             for kind in KINDS
             if kind != whole and (figure := task.by_kind.get(kind))
         ]
         if task.chosen_layer:
             entries.append((f" layer chosen by {task.layer_rule}", "all", task.chosen_layer, ""))
     if len(one.tasks) > 1:
-        why = "a task has no result" if any(task.hole for task in one.tasks) else "no seed is common to all tasks"
+        why = (
+            "a task has no result"
+            if any(task.hole and not task.excluded for task in one.tasks)
+            else "no seed is common to all tasks"
+        )
         entries.append(("average over tasks", "all", one.overall, f"no average: {why}"))
+        if one.without_retrieval:
+            entries.append((" without retrieval", "all", one.without_retrieval, ""))
+        entries += [(f" {WORDS[kind]}", kind, figure, "") for kind, figure in one.overall_by_kind.items()]
     return entries
 
 
@@ -99,7 +123,7 @@ def _same(one: Figure, other: Figure | None) -> bool:
     return other is not None and one.languages == other.languages
 
 
-def dots(task: TaskDifference, one: ContrastResult, identifier: str) -> str:
+def dots(task: TaskDifference, one: ContrastResult, identifier: str, setting: str) -> str:
     """One task's languages from left to right, by kind and then by difference, with both intervals."""
     order = sorted(task.languages, key=lambda x: (KINDS.index(x.kind), -x.difference.value))
     left, step, top, bottom = 52, 24, 46, 176
@@ -108,8 +132,8 @@ def dots(task: TaskDifference, one: ContrastResult, identifier: str) -> str:
         width,
         bottom + 46,
         identifier=identifier,
-        title=f"{task.task}: {one.arm} minus {one.against}, by language",
-        description="; ".join(f"{x.language} ({x.kind}): {told(x.difference)}" for x in order) + ".",
+        title=f"{task.task}: {one.arm} minus {one.against}, by language, {setting}",
+        description="; ".join(f"{x.language} ({WORDS[x.kind]}): {told(x.difference)}" for x in order) + ".",
     )
     up = _across([x.difference for x in order], bottom, top, most=5)
     for tick in up.ticks:
@@ -117,15 +141,15 @@ def dots(task: TaskDifference, one: ContrastResult, identifier: str) -> str:
         canvas.path(line((left, up(tick)), (width - 6, up(tick))), style)
         canvas.text(left - 6, up(tick) + 4, _tick(tick, up.step), "mute", "end")
     canvas.text(6, 14, task.task, "bold")
-    canvas.text(6, 32, "points", "mute")
+    canvas.text(6, 32, f"points, {_seeds(order)}, {setting}", "mute")
     kind = None
     for at, x in enumerate(order):
         place = left + step * at + step / 2
         if x.kind != kind and kind is not None:
             canvas.path(line((place - step / 2, top), (place - step / 2, bottom + 20)), "dash")
         room = step * sum(other.kind == x.kind for other in order)
-        if x.kind != kind and room >= 6.5 * len(x.kind):
-            canvas.text(place - step / 2 + 2, bottom + 38, x.kind, "mute")
+        if x.kind != kind and room >= 6.5 * len(WORDS[x.kind]):
+            canvas.text(place - step / 2 + 2, bottom + 38, WORDS[x.kind], "mute")
         kind = x.kind
         _intervals(canvas, x.difference, up, place, upright=True)
         canvas.mark(x.kind, place, up(x.difference.value), f"{x.language}: {told(x.difference)}")
@@ -133,25 +157,32 @@ def dots(task: TaskDifference, one: ContrastResult, identifier: str) -> str:
     return str(canvas)
 
 
-def layer_curves(curves: Sequence[LayerCurve], base: str, identifier: str) -> str:
+def _seeds(languages: Sequence[LanguageDifference]) -> str:
+    """How many seeds each is over: all the same, for they are of the same runs."""
+    return counted(max((len(x.difference.by_seed) for x in languages), default=0), "seed")
+
+
+def layer_curves(curves: Sequence[LayerCurve], base: str, identifier: str, setting: str) -> str:
     """One task of one model: a panel an arm, the baseline dashed in each; the fixed layer and the chosen one marked."""
     first = curves[0]
     reference = next((one for one in curves if one.arm == base), None)
-    wide, tall, columns = 230, 150, 3
+    wide, tall, columns = 230, 166, 3
     rows = -(-len(curves) // columns)
     canvas = Canvas(
         wide * min(columns, len(curves)) + 10,
-        tall * rows + 10,
+        tall * rows + 30,
         identifier=identifier,
-        title=f"{first.task} by layer, on {first.split}",
+        title=f"{first.task} by layer, on {first.split}, {setting}",
         description="; ".join(_curve_told(one) for one in curves) + ".",
     )
     high = max(value for one in curves for value in one.values)
+    canvas.text(6, 14, f"{first.task} on {first.split}, {setting}", "mute")
     for at, one in enumerate(curves):
-        x, y = wide * (at % columns) + 40, tall * (at // columns) + 24
+        x, y = wide * (at % columns) + 40, tall * (at // columns) + 60
         across = Scale(low=0, high=max(len(one.values) - 1, 1), start=x, end=x + wide - 56, step=1)
-        up = scale(0.0, max(high, 1.0), y + tall - 56, y, most=4)
-        canvas.text(x, y - 8, _short(one.arm, 26), "bold")
+        up = scale(0.0, max(high, 1.0), y + tall - 72, y, most=4)
+        canvas.text(x, y - 22, _short(one.arm, 26), "bold")
+        canvas.text(x, y - 7, one.told, "mute")
         for tick in up.ticks:
             canvas.path(line((across.start, up(tick)), (across.end, up(tick))), "rule")
             canvas.text(x - 5, up(tick) + 4, f"{tick:g}", "mute", "end")
@@ -170,19 +201,20 @@ def _curve_told(one: LayerCurve) -> str:
     chosen = ", ".join(f"{layer} ({one.values[layer]:.1f})" for layer in one.chosen)
     return (
         f"{one.arm}: fixed layer {one.fixed} ({one.values[one.fixed]:.1f}), chosen by {one.rule} {chosen}, "
-        f"{counted(one.seeds, 'seed')}"
+        f"{one.told}"
     )
 
 
-def heat_map(rows: Sequence[HeatRow], tasks: Sequence[str], base: str, identifier: str) -> str:
-    """Arms as rows, tasks as columns, the difference from the baseline in each cell."""
-    left, wide, tall = 200, 74, 40
+def heat_map(rows: Sequence[HeatRow], tasks: Sequence[str], base: str, identifier: str, setting: str) -> str:
+    """Arms as rows, tasks as columns; in each cell the difference from the baseline, its interval over seeds, the seeds
+    and the difference of whole scores."""
+    left, wide, tall = 200, 104, 72
     several = len({row.model for row in rows}) > 1
     canvas = Canvas(
         left + wide * len(tasks) + 6,
         30 + tall * len(rows) + 6,
         identifier=identifier,
-        title=f"Each arm minus {base}, points",
+        title=f"Each arm minus {base}, points, {setting}",
         description="; ".join(
             f"{row.arm}, {task}: {told(cell.figure) if cell.figure else cell.hole}"
             for row in rows
@@ -190,6 +222,7 @@ def heat_map(rows: Sequence[HeatRow], tasks: Sequence[str], base: str, identifie
         )
         + ".",
     )
+    canvas.text(2, 20, f"points, {setting}", "mute")
     for at, task in enumerate(tasks):
         canvas.text(left + wide * at + wide / 2, 20, task, "bold", "middle")
     for down, row in enumerate(rows):
@@ -198,13 +231,22 @@ def heat_map(rows: Sequence[HeatRow], tasks: Sequence[str], base: str, identifie
         for at, task in enumerate(tasks):
             cell, x = row.cells[task], left + wide * at
             canvas.rect(x + 1, y + 1, wide - 2, tall - 2, shade(cell.figure))
-            middle = x + wide / 2
-            if cell.figure is None:
-                canvas.text(middle, y + 24, HOLE, "mute", "middle")
-                continue
-            canvas.text(middle, y + 18, points(cell.figure.value) + ("‡" if cell.own else ""), "bold", "middle")
-            canvas.text(middle, y + 33, counted(len(cell.figure.by_seed), "seed"), "mute", "middle")
+            for place, (text, style) in enumerate(_heat_lines(cell)):
+                canvas.text(x + wide / 2, y + 18 + 15 * place, text, style, "middle")
     return str(canvas)
+
+
+def _heat_lines(cell: HeatCell) -> Iterator[tuple[str, str]]:
+    """The lines of one cell, each with its style."""
+    if cell.figure is None:
+        yield HOLE, "mute"
+    else:
+        yield points(cell.figure.value), "bold"
+        if cell.figure.seeds:
+            yield span(cell.figure.seeds), ""
+        yield counted(len(cell.figure.by_seed), "seed"), ""
+    if cell.whole:
+        yield f"all {points(cell.whole.value)}{'‡' if cell.own else ''}", ""
 
 
 #: Edges of the heat map's shades, in points.

@@ -1,7 +1,7 @@
 """The report's tables for a paper: LaTeX with booktabs, a file that compiles by itself and whose tables can be copied.
 
 It needs `booktabs` and nothing else. Everything that is not LaTeX's own is escaped; a character that pdflatex's fonts
-lack is written as its code point. A contrast's table is long where it has many tasks: nothing is left out to make it
+lack is written as its code point. A table that is longer than a page is set in parts; nothing is left out to make it
 fit but spacing and size.
 """
 
@@ -21,6 +21,11 @@ PREAMBLE = r"""\documentclass[a4paper]{article}
 \setlength{\belowcaptionskip}{4pt}
 \begin{document}"""
 
+#: Rows of a float: what fits a page of A4 below a caption and above notes.
+MOST_ROWS = 45
+#: After so many floats they are set before others come.
+FLUSHED = 8
+
 _ESCAPED = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
@@ -33,26 +38,29 @@ _SIGNED = re.compile(r"(?<![\w.@:-])[+-]\d+(?:\.\d+)?(?![\w@:-])")
 
 
 def latex(report: Report, against: str = "") -> str:
-    """A whole document: scores, averages, contrasts in one table and one each, retrieval. against: a published study
-    to set beside this one. Raises UserError for one not known."""
-    return "\n\n".join([PREAMBLE, *_tables(report, against), r"\end{document}"]) + "\n"
+    """A whole document: scores, averages, contrasts in one table and one each, published figures, retrieval. against:
+    the rows of one published study alone. Raises UserError for one not known."""
+    said = [r"\noindent " + escape(one) for one in report.answer.sentences or (report.answer.first,)]
+    parts = [PREAMBLE, *said]
+    for count, part in enumerate(_tables(report, against), 1):
+        # TeX holds back some fifty floats at most, and stops at one more.
+        parts += [part, r"\clearpage"] if count % FLUSHED == 0 else [part]
+    return "\n\n".join([*parts, r"\end{document}"]) + "\n"
 
 
 def _tables(report: Report, against: str) -> Iterator[str]:
-    yield from (r"\noindent " + escape(said) for said in report.answer.sentences or (report.answer.first,))
     made = f"Grid {report.grid}, {report.setting}, {_seeds(report)}; made by xtl {report.xtl}."
     scores = "Each cell is the mean over seeds of the mean over languages, in percent."
-    yield table(tables.scores(report), f"{scores} {made}", "scores")
+    yield from floats(tables.scores(report), f"{scores} {made}", "scores")
     if averages := tables.averages(report):
-        yield table(averages, f"The mean of each group's tasks, and of all nine. {made}", "averages")
+        yield from floats(averages, f"The mean of each group's tasks, and of all nine. {made}", "averages")
     if report.contrasts:
-        yield table(tables.overview(report), f"{_INTERVALS} {made}", "contrasts")
+        yield from floats(tables.overview(report), f"{_INTERVALS} {made}", "contrasts")
         for at, one in enumerate(report.contrasts, 1):
-            yield table(tables.contrast(one, report), f"{_INTERVALS} {made}", f"contrast-{at}")
-    if against:
-        yield table(published.table(report, against), made, "published")
+            yield from floats(tables.contrast(one, report), f"{_INTERVALS} {made}", f"contrast-{at}")
+    yield from floats(published.table(report, against), made, "published")
     if layers := tables.retrieval(report):
-        yield table(layers, f"At the layer fixed beforehand and at the chosen one. {made}", "retrieval")
+        yield from floats(layers, f"At the layer fixed beforehand and at the chosen one. {made}", "retrieval")
 
 
 _INTERVALS = (
@@ -65,25 +73,43 @@ def _seeds(report: Report) -> str:
     return f"{len(report.seeds)} seed{'s' if len(report.seeds) != 1 else ''}"
 
 
-def table(one: Table, caption: str, label: str) -> str:
-    """A float: the title, the caption and the notes above, the rows between rules."""
-    columns = "l" * one.text + "r" * (len(one.head) - one.text)
-    said = " ".join([f"{one.title}.", caption, *one.notes])
-    lines = [
-        r"\begin{table}[p]",
-        r"\centering\footnotesize\setlength{\tabcolsep}{4pt}",
-        rf"\caption{{{escape(said)}}}",
-        rf"\label{{tab:{label}}}",
-        rf"\begin{{tabular}}{{{columns}}}",
-        r"\toprule",
-        _row(one.head),
-        r"\midrule",
-        *(_row(row, at in one.sub) for at, row in enumerate(one.rows)),
-        r"\bottomrule",
-        r"\end{tabular}",
-        r"\end{table}",
-    ]
-    return "\n".join(lines)
+def floats(one: Table, caption: str, label: str) -> Iterator[str]:
+    """The table as one float or, where it is longer than a page, as several with the same head: the title and the
+    caption above, the rows between rules, the notes below the last."""
+    parts = list(_pages(one))
+    for at, rows in enumerate(parts, 1):
+        several = [] if len(parts) == 1 else [f"Part {at} of {len(parts)}."]
+        said = " ".join([f"{one.title}.", *several, caption])
+        yield "\n".join([
+            r"\begin{table}[p]",
+            r"\centering\footnotesize\setlength{\tabcolsep}{4pt}",
+            rf"\caption{{{escape(said)}}}",
+            rf"\label{{tab:{label}{'' if at == 1 else f'-{at}'}}}",
+            rf"\begin{{tabular}}{{{'l' * one.text + 'r' * (len(one.head) - one.text)}}}",
+            r"\toprule",
+            _row(one.head),
+            r"\midrule",
+            *(_row(one.rows[row], row in one.sub) for row in rows),
+            r"\bottomrule",
+            r"\end{tabular}",
+            *([_notes(one)] if one.notes and at == len(parts) else []),
+            r"\end{table}",
+        ])  # fmt: skip
+
+
+def _pages(one: Table) -> Iterator[range]:
+    """The rows of each part; what belongs to the row above it stays with that."""
+    begin = 0
+    while len(one.rows) - begin > MOST_ROWS:
+        end = begin + MOST_ROWS
+        end = next((at for at in range(end, begin, -1) if at not in one.sub), end)
+        yield range(begin, end)
+        begin = end
+    yield range(begin, len(one.rows))
+
+
+def _notes(one: Table) -> str:
+    return rf"\par\smallskip\parbox{{\linewidth}}{{\scriptsize {escape(' '.join(one.notes))}}}"
 
 
 def _row(cells: tuple[str, ...], sub: bool = False) -> str:

@@ -11,7 +11,7 @@ from xtl.report.tables import Table, clean
 
 
 def markdown(report: Report, against: str = "") -> str:
-    """against: a published study to set beside this one (`published.py`). Raises UserError for one not known."""
+    """against: the rows of one published study alone (`published.py`). Raises UserError for one not known."""
     return "\n\n".join(_parts(report, against)) + "\n"
 
 
@@ -34,9 +34,8 @@ def _parts(report: Report, against: str) -> Iterator[str]:
             yield table(tables.contrast(one, report))
     yield "## Scores"
     yield from map(table, tables.present((tables.scores(report), tables.averages(report))))
-    if against:
-        yield "## Published"
-        yield table(published.table(report, against))
+    yield "## Published"
+    yield table(published.table(report, against))
     found = tables.retrieval(report)
     if found:
         yield "## Retrieval"
@@ -53,9 +52,10 @@ def _parts(report: Report, against: str) -> Iterator[str]:
 HOW = (
     "Points are the arm minus its baseline at the same seed, a mean over languages other than English unless the grid "
     "names others. *Over seeds*: would it stand if all were trained again (paired t interval)? *Over items*: would it "
-    "stand on other test items (bootstrap, these runs given)? *Seen*: an intermediate held text in the language. "
-    "*IQM*: the mean of the middle half of the differences over languages and seeds. *P(better)*: how often a run of "
-    "the arm beats one of the baseline. A dash is a figure that is not there."
+    "stand on other test items (bootstrap, these runs given)? *Seen*: the arm's intermediate alone held text in the "
+    "language. *IQM*: the mean of the middle half of the differences over languages and seeds. *P(better)*: how often "
+    "a run of the arm beats one of the baseline. Over several tasks both are the means of the tasks' own. A dash is a "
+    "figure that is not there."
 )
 
 

@@ -15,13 +15,13 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from xtl.errors import UserError
+from xtl.errors import MissingPackage
 from xtl.report import figures, tables
-from xtl.report.contrasts import ContrastResult
+from xtl.report.contrasts import KINDS, ContrastResult
 from xtl.report.heat import baseline, heat
 from xtl.report.model import LayerCurve, Report, Run
 from xtl.report.shown import counted, points, span
-from xtl.report.study import cell_text, notes
+from xtl.report.study import average_text, cell_text, notes
 from xtl.report.svg import CSS
 
 #: From the page's place in the store to the store's root.
@@ -79,7 +79,8 @@ def page(report: Report, published: Sequence[Mapping[str, Any]] | None = None) -
         heat=heat(report),
         shade=figures.shade,
         shades=figures.SHADES,
-        legend=figures.legend("legend"),
+        legend=figures.legend("legend", _kinds(report)),
+        words=tables.WORDS,
         contrasts=_contrasts(report),
         layers=_layers(report),
         retrieval=tables.retrieval(report),
@@ -95,17 +96,25 @@ def page(report: Report, published: Sequence[Mapping[str, Any]] | None = None) -
     )
 
 
+def _kinds(report: Report) -> list[str]:
+    """The kinds of language that any contrast has."""
+    there = {kind for one in report.contrasts for task in one.tasks for kind in task.by_kind}
+    return [kind for kind in KINDS if kind in there]
+
+
 def _contrasts(report: Report) -> list[_Shown]:
     shown = []
     for at, one in enumerate(report.contrasts):
         anchor = f"contrast-{at + 1}"
-        dots = (figures.dots(task, one, f"{anchor}-{task.task}") for task in one.tasks if task.languages)
+        dots = (
+            figures.dots(task, one, f"{anchor}-{task.task}", report.setting) for task in one.tasks if task.languages
+        )
         shown.append(
             _Shown(
                 anchor=anchor,
                 result=one,
                 sentence=report.answer.sentences[at],
-                forest=figures.forest(one, f"{anchor}-forest"),
+                forest=figures.forest(one, f"{anchor}-forest", report.setting),
                 table=tables.contrast(one, report),
                 dots=tuple(dots),
             )
@@ -118,7 +127,8 @@ def _layers(report: Report) -> list[_Layers]:
     found: dict[tuple[str, str], list[LayerCurve]] = {}
     for curve in report.layers:
         found.setdefault((curve.model, curve.task), []).append(curve)
-    drawn = [figures.layer_curves(curves, baseline(report), f"layers-{at}") for at, curves in enumerate(found.values())]
+    base, setting = baseline(report), report.setting
+    drawn = [figures.layer_curves(one, base, f"layers-{at}", setting) for at, one in enumerate(found.values())]
     return [_Layers(figure=a, table=b) for a, b in zip(drawn, tables.sweeps(report), strict=True)]
 
 
@@ -182,7 +192,7 @@ def _template() -> Any:
         import jinja2
         from markupsafe import Markup
     except ModuleNotFoundError:
-        raise UserError("the page needs jinja2: pip install 'xtl[report]'") from None
+        raise MissingPackage("jinja2", "report") from None
 
     def finish(value: Any) -> Any:
         """Names as they are, control characters shown; what is markup already is left."""
@@ -192,8 +202,8 @@ def _template() -> Any:
         autoescape=True, undefined=jinja2.StrictUndefined, finalize=finish, trim_blocks=True, lstrip_blocks=True
     )
     environment_.filters |= {
-        "points": points, "span": span, "svg": Markup, "cell": cell_text, "settings": _settings,
-        "duration": _duration, "environment": environment,
+        "points": points, "span": span, "svg": Markup, "cell": cell_text, "average": average_text,
+        "settings": _settings, "duration": _duration, "environment": environment,
     }  # fmt: skip
     environment_.globals["counted"] = counted
     return environment_.from_string(_part("page.html.j2"))

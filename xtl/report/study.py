@@ -23,7 +23,7 @@ class Cell:
     """One arm on one task. values: the task's score by seed; scores: by seed and language, what it is the mean of, of
     `expected` languages; split: what it is scored on. metrics: each metric's mean over languages and seeds. own: the
     languages other than English that are not zero-shot. chosen: retrieval's score by seed at the layer chosen by
-    `rule`, dev or oracle."""
+    `rule`, dev or oracle. stages: that made the values, one alone where the seed changes nothing."""
 
     values: Mapping[int, float]
     scores: Mapping[int, Mapping[str, float]]
@@ -33,6 +33,15 @@ class Cell:
     own: tuple[str, ...] = ()
     chosen: Mapping[int, float] = field(default_factory=dict)
     rule: str = ""
+    stages: int = 0
+
+    @property
+    def seedless(self) -> bool:
+        return self.stages == 1 < len(self.values)
+
+    @property
+    def told(self) -> str:
+        return runs_told(len(self.values), self.stages)
 
     @property
     def value(self) -> float:
@@ -59,6 +68,11 @@ class Cell:
             return dict(self.values)
         left = {seed: [v for x, v in one.items() if x not in self.own] for seed, one in self.scores.items()}
         return {seed: mean(values) for seed, values in left.items() if values}
+
+
+def runs_told(seeds: int, stages: int) -> str:
+    """How many runs a mean is over. A stage that the seed cannot change stands at every seed and is one run."""
+    return "1 run, no seed" if stages == 1 < seeds else f"{seeds} seed{'' if seeds == 1 else 's'}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +156,7 @@ class _Found:
     chosen: _Scores = field(default_factory=lambda: defaultdict(dict))
     rules: dict[str, str] = field(default_factory=dict)  # by task
     split: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    stages: dict[tuple[str, str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
     own: dict[tuple[str, str, str], dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
 
     def add(self, score: Score) -> None:
@@ -156,6 +171,7 @@ class _Found:
             self.rules[task] = _LAYER_RULES[rule]
             return
         self.split[model, arm, task] = score["split"]
+        self.stages[model, arm, task].add(score["stage"])
         if not score["zero_shot"] and language != "en":
             self.own[model, arm, task][language] = None
 
@@ -194,6 +210,7 @@ def _cell(model: str, arm: str, task: str, by_seed: Mapping[int, TaskScore], fou
         own=own,
         chosen=chosen,
         rule=found.rules.get(task, "") if chosen else "",
+        stages=len(found.stages[model, arm, task]),
     )
 
 

@@ -29,17 +29,24 @@ svg.fig .wide{stroke:var(--wide);stroke-width:9;fill:none}svg.fig .thin{stroke:v
 svg.fig .curve{stroke:var(--unseen);stroke-width:2;fill:none}
 svg.fig .seen{fill:var(--seen);stroke:var(--seen)}svg.fig .unseen{fill:none;stroke:var(--unseen);stroke-width:2}
 svg.fig .english{fill:none;stroke:var(--mute);stroke-width:1.6}svg.fig .own{fill:none;stroke:var(--own);stroke-width:2}
+svg.fig .seen-by-both{fill:var(--seen);stroke:var(--seen)}
+svg.fig .seen-by-baseline{fill:none;stroke:var(--seen);stroke-width:2}
+svg.fig .trained{fill:none;stroke:var(--own);stroke-width:2.4}
 svg.fig .all{fill:var(--all);stroke:var(--all)}
 svg.fig .p1{fill:var(--p1)}svg.fig .p2{fill:var(--p2)}svg.fig .p3{fill:var(--p3)}svg.fig .p4{fill:var(--p4)}
 svg.fig .n1{fill:var(--n1)}svg.fig .n2{fill:var(--n2)}svg.fig .n3{fill:var(--n3)}svg.fig .n4{fill:var(--n4)}
 svg.fig .z{fill:none}
 """
 
-#: A path about the origin for each mark: a square for averages, a diamond, a circle, a triangle, a cross.
+#: A path about the origin for each mark: a square for averages; for the kinds of language a diamond, a star, a triangle
+#: on its tip, a circle, a plus, a triangle, a cross.
 MARKS = {
     "all": "m-4-4h8v8h-8z",
     "seen": "m0-5.5l5 5.5-5 5.5-5-5.5z",
+    "seen-by-both": "m0-6l1.4 4.1h4.3l-3.5 2.6 1.3 4.1-3.5-2.5-3.5 2.5 1.3-4.1-3.5-2.6h4.3z",
+    "seen-by-baseline": "m0 5l-4.8-8.6h9.6z",
     "unseen": "m-4.2 0a4.2 4.2 0 1 0 8.4 0a4.2 4.2 0 1 0-8.4 0z",
+    "trained": "m-5 0h10m-5-5v10",
     "english": "m0-5l4.8 8.6h-9.6z",
     "own": "m-4-4l8 8m0-8l-8 8",
 }

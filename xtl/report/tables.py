@@ -6,17 +6,27 @@ not obeyed; what a format needs escaped beyond that, the format escapes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from xtl.report.answer import p_text
-from xtl.report.contrasts import ContrastResult, Figure, Interval, TaskDifference
-from xtl.report.model import LayerCurve, Report
-from xtl.report.study import head_and_rows, notes
+from xtl.report.contrasts import COMPARED, ContrastResult, Figure, Interval, TaskDifference
+from xtl.report.model import LayerCurve, Range, Report
+from xtl.report.study import Line, average_text, head_and_rows, notes, runs_told
 from xtl.scoring.claims import too_few
 from xtl.scoring.counts import mean
 
 HOLE = "-"
+#: The kinds of language in words, the same in every view.
+WORDS: Mapping[str, str] = {
+    "seen": "seen",
+    "seen-by-both": "seen by both",
+    "seen-by-baseline": "seen by the baseline",
+    "unseen": "unseen",
+    "trained": "trained in",
+    "english": "English",
+    "own": "own, not zero-shot",
+}
 GROUPS = ("classification", "structured", "qa", "retrieval")
 #: Rows without a result that are listed one by one.
 MOST_MISSING = 12
@@ -54,9 +64,8 @@ def scores(report: Report) -> Table:
 def averages(report: Report) -> Table | None:
     """XTREME's groups of tasks and the mean of all nine, each where nothing that it averages is missing; None where
     nothing is whole."""
-    lines = [line for line in report.table.lines if line.groups]
     several = len(report.models) > 1
-    if not lines:
+    if not any(line.groups for line in report.table.lines):
         return None
     return Table(
         title=f"XTREME's averages, {report.setting}",
@@ -65,13 +74,32 @@ def averages(report: Report) -> Table | None:
             (
                 *([clean(line.model)] if several else []),
                 clean(line.arm),
-                *(_number(line.groups.get(group)) for group in GROUPS),
-                _number(line.overall),
+                *(_group(line, group) for group in GROUPS),
+                average_text(line),
             )
             for line in report.table.lines
         ),
         text=2 if several else 1,
+        notes=tuple(_averages_apart(report)),
     )
+
+
+def _group(line: Line, group: str) -> str:
+    if group not in line.groups:
+        return HOLE
+    return _number(line.groups[group]) + ("‡" if line.without_own(group) is not None else "")
+
+
+def _averages_apart(report: Report) -> Iterator[str]:
+    """The averages that hold what is not zero-shot, without it."""
+    apart = []
+    for line in report.table.lines:
+        name = clean(line.arm + (f" of {line.model}" if len(report.models) > 1 else ""))
+        there = {**dict.fromkeys(line.groups), **({"": None} if line.overall is not None else {})}
+        left = {group: value for group in there if (value := line.without_own(group)) is not None}
+        apart += [f"{group or 'all nine'} after {name} {value:.1f}" for group, value in left.items()]
+    if apart:
+        yield f"‡ with languages in which an intermediate trained the task itself; without them: {', '.join(apart)}."
 
 
 def overview(report: Report) -> Table:
@@ -113,7 +141,8 @@ def contrast(one: ContrastResult, report: Report) -> Table:
             rows.append(row)
     if len(one.tasks) > 1:
         robust = _number(one.overall_iqm, "+.1f"), _number(one.overall_improvement, ".2f")
-        rows.append(("mean of tasks", "", *_figure(one.overall), _seeds(one.overall), *robust))
+        sub |= set(range(len(rows) + 1, len(rows) + 1 + len(apart := list(_overall_rows(one)))))
+        rows += [("mean of tasks", "", *_figure(one.overall), _seeds(one.overall), *robust), *apart]
     return Table(
         title=f"{name_of(one, report)}: {clean(one.arm)} against {clean(one.against)}, {report.setting}",
         head=("task", "languages", "points", "95 % over seeds", "95 % over items", "seeds", "IQM", "P(better)"),
@@ -124,19 +153,27 @@ def contrast(one: ContrastResult, report: Report) -> Table:
     )
 
 
+def _overall_rows(one: ContrastResult) -> Iterator[tuple[str, ...]]:
+    """Below the mean over the tasks: without retrieval, and its kinds of language."""
+    if figure := one.without_retrieval:
+        yield "", "without retrieval", *_figure(figure), _seeds(figure), HOLE, HOLE
+    for kind, figure in one.overall_by_kind.items():
+        yield "", f"{WORDS[kind]}, of tasks with several kinds", *_figure(figure), _seeds(figure), HOLE, HOLE
+
+
 def _task_rows(task: TaskDifference) -> Iterator[tuple[str, ...]]:
     """The headline first. Kinds that it is made of stand below where there are two; English, the task's own languages
     and retrieval at the chosen layer always, since the headline is without them."""
     robust = _number(task.iqm, "+.1f"), _number(task.improvement, ".2f")
-    kinds = [kind for kind in ("seen", "unseen") if kind in task.by_kind]
-    told = _count(task.headline) + (f" {kinds[0]}" if len(kinds) == 1 and not _with_english(task) else "")
+    kinds = [kind for kind in COMPARED if kind in task.by_kind]
+    told = _count(task.headline) + (f" {WORDS[kinds[0]]}" if len(kinds) == 1 and not _with_english(task) else "")
     yield task.task, told if task.headline else HOLE, *_figure(task.headline), _seeds(task.headline), *robust
     for kind, figure in task.by_kind.items():
         if kind in kinds and (len(kinds) == 1 or task.headline is None):
             continue
-        few = f": {' '.join(figure.languages)}" if len(figure.languages) <= 4 and kind != "english" else ""
-        name = "English" if kind == "english" else f"{_count(figure)} {kind}{few}"
-        yield "", name + (", not zero-shot" if kind == "own" else ""), *_figure(figure), _seeds(figure), HOLE, HOLE
+        few = f": {' '.join(figure.languages)}" if len(figure.languages) <= 4 else ""
+        name = WORDS[kind] if kind == "english" else f"{_count(figure)} {WORDS[kind]}{few}"
+        yield "", name, *_figure(figure), _seeds(figure), HOLE, HOLE
     if chosen := task.chosen_layer:
         yield "", f"{_count(chosen)}, layer by {task.layer_rule}", *_figure(chosen), _seeds(chosen), HOLE, HOLE
 
@@ -175,13 +212,13 @@ def retrieval(report: Report) -> Table | None:
             name = line.arm if len(report.models) == 1 else f"{line.arm} of {line.model}"
             rows.append((
                 task, clean(name), str(curve.fixed), _number(cell.value), layers, curve.rule, _number(best),
-                str(len(cell.values)),
+                runs_told(len(cell.values), cell.stages),
             ))  # fmt: skip
     if not rows:
         return None
     return Table(
         title=f"Retrieval by layer, {report.setting}",
-        head=("task", "intermediate", "fixed layer", "score", "chosen layer", "chosen on", "score there", "seeds"),
+        head=("task", "intermediate", "fixed layer", "score", "chosen layer", "chosen on", "score there", "mean of"),
         rows=tuple(sorted(rows, key=lambda row: row[0])),
         text=2,
         notes=(
@@ -226,14 +263,37 @@ def coverage(report: Report) -> tuple[str, ...]:
 
 
 def seen(report: Report) -> Table | None:
-    """What the intermediates were trained on, in examples; None where no run says so."""
+    """What the intermediates were trained on, in examples by language; None where no run says so."""
+    found = [(arm.name, task, languages) for arm in report.arms for task, languages in arm.seen.items()]
     rows = tuple(
-        (clean(arm.name), task, " ".join(f"{language} {count:,}" for language, count in languages.items()))
-        for arm in report.arms
-        for task, languages in arm.examples.items()
+        (
+            clean(name),
+            task,
+            _counts({x: one.examples for x, one in languages.items()}),
+            _counts({x: one.draws for x, one in languages.items()}),
+            _counts({x: one.available for x, one in languages.items()}),
+        )
+        for name, task, languages in found
     )
-    head = ("intermediate", "task", "examples by language")
-    return Table(title="What the intermediates saw", head=head, rows=rows, text=3) if rows else None
+    every = [one for _, _, languages in found for one in languages.values()]
+    spread = any(low != high for one in every for low, high in (one.available, one.examples or (0, 0)))
+    notes = ["Seen: distinct examples that training drew; drawn: inputs, as often as each was trained on."]
+    notes += ["Where runs differ, the fewest to the most."] if spread else []
+    return Table(
+        title=f"What the intermediates saw, {report.setting}",
+        head=("intermediate", "task", "examples seen", "drawn", "there to draw from"),
+        rows=rows,
+        text=5,
+        notes=tuple(notes),
+    ) if rows else None
+
+
+def _counts(by_language: Mapping[str, Range | None]) -> str:
+    """`de 541 to 560, ru 530`; a dash where a run did not count."""
+    return ", ".join(
+        f"{language} {HOLE if one is None else f'{one[0]:,}' if one[0] == one[1] else f'{one[0]:,} to {one[1]:,}'}"
+        for language, one in by_language.items()
+    )
 
 
 def _figure(figure: Figure | None) -> tuple[str, str, str]:

@@ -72,7 +72,7 @@ def _columns(rows: Sequence[Sequence[str]], width: int, gap: int = 2) -> list[st
 
 def _cautions(report: Report, width: int) -> list[str]:
     """The first lines of what a reader must know, coverage before the rest."""
-    lines = _coverage(report, width) if report.missing else []
+    lines = _coverage(report, width)
     for caution in report.answer.cautions:
         told = _wrapped(caution, width)
         if len(lines) + len(told) > CAUTIONS:
@@ -82,11 +82,9 @@ def _cautions(report: Report, width: int) -> list[str]:
 
 
 def _coverage(report: Report, width: int) -> list[str]:
-    return (
-        _wrapped(f"Incomplete: {report.table.rows_done} of {report.table.rows} results.", width)
-        if (report.missing)
-        else []
-    )
+    if not report.missing:
+        return []
+    return _wrapped(f"Incomplete: {report.table.rows_done} of {report.table.rows} results.", width)
 
 
 def _wrapped(text: str, width: int) -> list[str]:
