@@ -40,7 +40,7 @@ def _failed(store: Store, missing: Set[str]) -> dict[str, str]:
     """Why stages without a result failed for good."""
     if not missing:
         return {}
-    known = [key for entry in store.list(layout.FAILED) if (key := layout.key_of(entry.name)) in missing]
+    known = [key for entry in store.list(layout.FAILED) if (key := layout.key_of(entry.name)) and key in missing]
     notes = each(lambda key: commit.get_json(store, layout.failed_name(key)) or {}, known)
     return {key: str(note.get("reason", "")) for key, note in zip(known, notes, strict=True)}
 

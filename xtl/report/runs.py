@@ -89,14 +89,23 @@ def _run(key: str, kind: str, row: Mapping[str, Any], evidence: Evidence) -> Run
 
 
 def _missing(key: str, kind: str, row: Mapping[str, Any], own: Mapping[str, str], evidence: Evidence) -> Run:
-    planned = evidence.stages.get(key)
-    seed = (
-        row.get("seed") if planned is None else int(planned["labels"]["seed"]) if "seed" in planned["labels"] else None
-    )
+    planned, seed = evidence.stages.get(key), row.get("seed")
+    if planned is not None:  # a stage that the seed cannot change has none, whatever row it stands in
+        seed = int(planned["labels"]["seed"]) if "seed" in planned["labels"] else None
     return Run(
-        key=key, kind=kind, title=_title(kind, own, {}) if row else planned["title"] if planned else "",
-        seed=seed, done=False, settings={}, data={}, packages={}, why=evidence.why(key), **own,
-    )  # fmt: skip
+        key=key,
+        kind=kind,
+        title=planned["title"] if planned is not None and not row else _title(kind, own, {}),
+        model=own["model"],
+        arm=own["arm"],
+        task=own["task"],
+        seed=seed,
+        done=False,
+        settings={},
+        data={},
+        packages={},
+        why=evidence.why(key),
+    )
 
 
 def _title(kind: str, own: Mapping[str, str], spec: Mapping[str, Any]) -> str:
