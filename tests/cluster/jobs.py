@@ -30,12 +30,17 @@ def uids(cluster: Cluster) -> dict[str, str]:
     return {job["metadata"]["name"]: job["metadata"]["uid"] for job in cluster.list(JOBS)}
 
 
+def release(cluster: Cluster, plan: Plan, store: Store, key: str) -> None:
+    """The stage's Job is let run, as the controller does, but on no node: its pod would run the stage."""
+    nowhere = {"spec": {"nodeSelector": {"xtl.dev/test": "nowhere"}}}
+    cluster.patch(JOBS, name(plan, store, key), {"spec": {"suspend": False, "template": nowhere}})
+
+
 def finish(cluster: Cluster, plan: Plan, store: Store, key: str, kind: str) -> None:
     """The stage's Job ends, Complete or Failed, as its status says."""
     wanted = name(plan, store, key)
-    nowhere = {"spec": {"nodeSelector": {"xtl.dev/test": "nowhere"}}}  # its pod would run the stage
     if get(cluster, wanted)["spec"].get("suspend"):
-        cluster.patch(JOBS, wanted, {"spec": {"suspend": False, "template": nowhere}})
+        release(cluster, plan, store, key)
     wait(lambda: get(cluster, wanted)["status"].get("startTime"), f"{wanted} to be started")
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     first = {"Complete": "SuccessCriteriaMet", "Failed": "FailureTarget"}[kind]
@@ -46,6 +51,12 @@ def finish(cluster: Cluster, plan: Plan, store: Store, key: str, kind: str) -> N
     ]
     counts = {"succeeded": 1, "completionTime": now} if kind == "Complete" else {"failed": 1}
     cluster.patch(JOBS, f"{wanted}/status", {"status": {"conditions": conditions, **counts, "active": 0, "ready": 0}})
+
+
+def complete(cluster: Cluster, plan: Plan, store: Store, key: str) -> None:
+    """The stage is committed, and its Job has seen it."""
+    commit_stage(store, key)
+    finish(cluster, plan, store, key, "Complete")
 
 
 def commit_stage(store: Store, key: str) -> None:

@@ -17,16 +17,20 @@ class Proxy:
     """Passes everything on with the kubeconfig's own credentials.
 
     busy: so many of the next POSTs are answered 429 with `Retry-After: 1`. creations: after so many Jobs the next
-    creations never get an answer and are not passed on. most: the largest number of POSTs in flight so far.
+    creations never get an answer and are not passed on. together: the first so many creations are passed on once all
+    of them have been asked for. most: the largest number of POSTs in flight so far.
     """
 
-    def __init__(self, kubeconfig: Path, *, busy: int = 0, creations: int | None = None, port: int = 0) -> None:
+    def __init__(
+        self, kubeconfig: Path, *, busy: int = 0, creations: int | None = None, together: int = 0, port: int = 0
+    ) -> None:
         settings = client.Configuration()
         config.load_kube_config(str(kubeconfig), client_configuration=settings)
         self._host, self._pool = settings.host, client.ApiClient(settings).rest_client.pool_manager
         self.busy, self.creations = busy, creations
         self.refused = self.most = self._flying = 0
         self.stalled, self._over = threading.Event(), threading.Event()
+        self._missing, self.gathered = together, threading.Event()
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self._server.daemon_threads = True
@@ -43,7 +47,7 @@ class Proxy:
         self._server.server_close()
 
     def verdict(self, method: str, path: str) -> str:
-        """pass, refuse, stall, or hang up: connections outlive the server that accepted them."""
+        """pass, refuse, stall, gather, or hang up: connections outlive the server that accepted them."""
         if self._over.is_set():
             return "hang up"
         if method != "POST" or "dryRun" in path:
@@ -57,6 +61,11 @@ class Proxy:
                 self.creations -= 1
                 if self.creations < 0:
                     return "stall"
+            if self._missing > 0:
+                self._missing -= 1
+                if self._missing > 0:
+                    return "gather"
+                self.gathered.set()
         return "pass"
 
     def forward(self, method: str, path: str, body: bytes | None, kind: str | None) -> tuple[int, bytes]:
@@ -88,6 +97,8 @@ class Proxy:
                 length = int(self.headers.get("Content-Length") or 0)
                 body = self.rfile.read(length) if length else None
                 verdict = proxy.verdict(self.command, self.path)
+                if verdict == "gather":
+                    proxy.gathered.wait(25)  # a client gives up after 30
                 if verdict in ("stall", "hang up"):
                     if verdict == "stall":
                         proxy.stall()

@@ -9,9 +9,11 @@ from pathlib import Path
 from tests.cluster import jobs as made
 from tests.cluster.conftest import THIN
 from tests.run.study import Study, wait
-from xtl import change
+from xtl import change, render
 from xtl.cli.common import load_grid, make_plan
 from xtl.cluster import JOBS, PODS, Cluster
+from xtl.lease import Lease
+from xtl.local import put_spec
 from xtl.plan import Plan
 from xtl.store import Store, commit, layout
 
@@ -156,6 +158,99 @@ def test_a_stage_that_has_not_failed_is_run_again_by_force_alone(
     assert "1 Jobs created." in ended.out, ended
     assert commit.read_manifest(store, fetch) is None
     assert {each for each, uid in made.uids(cluster).items() if uid != before[each]} == {name}
+
+
+def test_a_stage_that_has_never_run_is_submitted_not_forced(cluster: Cluster, study: MakeStudy, store: Store) -> None:
+    thin = study()
+    plan = make_plan(load_grid(thin.folder / "grid.yaml", None, None))
+    for options in ((), ("--force", "--yes")):
+        refused = thin.xtl("retry", "grid.yaml", key_of(plan, "target")[:12], *options)
+        assert refused.status == 2, refused
+        assert refused.err.strip().endswith("has not failed, it is without a Job (`xtl submit` makes it)"), refused
+    assert cluster.list(JOBS) == []
+    assert list(store.list("")) == []
+
+
+def test_a_stage_alone_is_run_again_with_the_report_whose_job_has_expired(
+    cluster: Cluster, study: MakeStudy, store: Store
+) -> None:
+    thin = study()
+    plan = submitted(thin)
+    target = key_of(plan, "target")
+    made.finish(cluster, plan, store, target, "Failed")
+    report = made.name(plan, store, plan.reduce)
+    cluster.delete(JOBS, report)
+    assert cluster.wait_gone(JOBS, report, 20)
+    ended = thin.xtl("retry", "grid.yaml", target[:12], "-o", "json")
+    assert ended.status == 0, ended
+    assert set(json.loads(ended.out)["created"]) == {made.name(plan, store, target), report}
+
+
+def test_retry_says_where_nothing_releases_the_jobs(cluster: Cluster, study: MakeStudy, store: Store) -> None:
+    thin = study()
+    plan = submitted(thin)
+    target = key_of(plan, "target")
+    made.finish(cluster, plan, store, target, "Failed")
+    assert f"No controller is alive in {cluster.namespace}" in thin.xtl("retry", "grid.yaml").err
+    assert Lease(cluster, "someone").attempt()
+    made.finish(cluster, plan, store, target, "Failed")
+    ended = thin.xtl("retry", "grid.yaml")
+    assert "1 Jobs created." in ended.out, ended
+    assert "No controller" not in ended.err
+
+
+def running(cluster: Cluster, plan: Plan, store: Store) -> tuple[str, str]:
+    """Keys of a stage that is done and of the target, which has been let run on its result."""
+    for key in [key for key, stage in plan.stages.items() if stage.kind == "fetch"]:
+        made.complete(cluster, plan, store, key)
+    target = key_of(plan, "target")
+    made.release(cluster, plan, store, target)
+    return plan.stages[target].parents[0], target
+
+
+def test_force_stops_what_runs_on_the_result_until_it_is_there_again(
+    cluster: Cluster, study: MakeStudy, store: Store
+) -> None:
+    thin = study()
+    plan = submitted(thin)
+    parent, target = running(cluster, plan, store)
+    ended = thin.xtl("retry", "grid.yaml", parent[:12], "--force", "--yes", "-o", "json")
+    assert ended.status == 0, ended
+    names = {made.name(plan, store, key) for key in (parent, target)}
+    assert set(json.loads(ended.out)["created"]) == names
+    assert all(f"again: {key[:12]} " in ended.err for key in (parent, target))
+    assert all(made.get(cluster, name)["spec"]["suspend"] for name in names)
+
+
+def test_force_leaves_a_result_that_another_grid_reads(cluster: Cluster, study: MakeStudy, store: Store) -> None:
+    thin = study()
+    plan = submitted(thin)
+    parent, target = running(cluster, plan, store)
+    theirs = render.render(plan, store.url)[target]
+    theirs["metadata"]["name"] = "xtl-target-0123456789ab"
+    theirs["metadata"]["annotations"][render.KEY] = "01" * 32
+    theirs["spec"]["suspend"] = False
+    theirs["spec"]["template"]["spec"]["nodeSelector"] = {"xtl.dev/test": "nowhere"}
+    assert cluster.create(JOBS, theirs)
+    before = made.uids(cluster)
+    refused = thin.xtl("retry", "grid.yaml", parent[:12], "--force", "--yes")
+    assert refused.status == 2, refused
+    assert "1 Jobs of other grids read that result now (xtl-target-0123456789ab)" in refused.err
+    assert made.uids(cluster) == before
+    assert commit.read_manifest(store, parent) is not None
+
+
+def test_a_fetch_that_another_machine_ran_is_forced_to_read_from_the_store(
+    cluster: Cluster, study: MakeStudy, store: Store
+) -> None:
+    thin = study()
+    plan = submitted(thin)
+    data = next(key for key, stage in plan.stages.items() if stage.spec.get("what") == "data")
+    made.commit_stage(store, data)
+    put_spec(store, plan.stages[data])  # as `xtl run` writes it
+    ended = thin.xtl("retry", "grid.yaml", data[:12], "--force", "--yes")
+    assert ended.status == 0, ended
+    assert (commit.get_json(store, layout.spec_name(data)) or {})["where"]["folder"].startswith(f"{store.url}/inputs/")
 
 
 def test_mended_data_give_new_stages_which_retry_submits(cluster: Cluster, study: MakeStudy, store: Store) -> None:

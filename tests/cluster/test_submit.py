@@ -18,10 +18,11 @@ from tests.cluster import kubeconfigs
 from tests.cluster.conftest import THIN
 from tests.cluster.proxy import Proxy
 from tests.commands import parse
-from tests.run.study import Study, wait
+from tests.run.study import Study, ended, wait
 from xtl import render
 from xtl.cli.common import load_grid, make_plan
 from xtl.cluster import JOBS, LEASES, Cluster
+from xtl.decide import UNCOMMITTED
 from xtl.plan import Plan
 from xtl.store import Store, commit, layout
 from xtl.submit import Submitted, standing, submit
@@ -75,6 +76,23 @@ def test_two_clients_at_once_make_one_job_a_stage(cluster: Cluster, grid_file: P
     assert len(created) == len(plan.stages)
 
 
+def test_two_processes_at_once_make_one_job_a_stage(
+    cluster: Cluster, study: MakeStudy, kubeconfig: Path, tmp_path: Path
+) -> None:
+    thin = study()
+    with Proxy(kubeconfig, together=5) as proxy:  # of two times four: neither saw a Job of the other's
+        config = str(kubeconfigs.at(proxy.url, tmp_path / "k"))
+        clients = [thin.start("submit", "grid.yaml", "--yes", "-o", "json", KUBECONFIG=config) for _ in range(2)]
+        both = [ended(client) for client in clients]
+    assert [one.status for one in both] == [0, 0], both
+    assert proxy.gathered.is_set()
+    told = [json.loads(one.out) for one in both]
+    names = sorted(job["metadata"]["name"] for job in cluster.list(JOBS))
+    assert len(names) == 4
+    assert sorted(name for one in told for name in one["created"]) == names
+    assert all(sorted(one["created"] + one["found"]) == names for one in told)
+
+
 def test_two_grids_at_once_share_stages_and_both_have_their_label(
     cluster: Cluster, study: MakeStudy, store: Store
 ) -> None:
@@ -116,7 +134,7 @@ def test_a_busy_api_server_is_given_the_time_it_asks_for(
     assert requests["POST"] == len(plan.stages) + 3
 
 
-@pytest.mark.parametrize("lost", ["manifest", "bytes"])
+@pytest.mark.parametrize("lost", ["manifest", "bytes", "manifest, and a controller has noted it"])
 def test_what_completed_and_is_not_there_any_more_is_made_anew(
     cluster: Cluster, study: MakeStudy, store: Store, lost: str
 ) -> None:
@@ -125,19 +143,49 @@ def test_what_completed_and_is_not_there_any_more_is_made_anew(
     plan = plan_of(thin.folder / "grid.yaml")
     fetch, other = [key for key, stage in plan.stages.items() if stage.kind == "fetch"][:2]
     for key in (fetch, other):
-        made.commit_stage(store, key)
-        made.finish(cluster, plan, store, key, "Complete")
+        made.complete(cluster, plan, store, key)
     before = made.uids(cluster)
-    if lost == "manifest":
+    if lost != "bytes":
         store.delete(layout.manifest_name(fetch))
+        if lost != "manifest":
+            commit.put_json(store, layout.failed_name(fetch), {"key": fetch, "reason": UNCOMMITTED})
     else:
         store.delete(next(iter(commit.blobs(commit.read_manifest(store, fetch) or {}).values())).name)
     ended = thin.xtl("submit", "grid.yaml", "--yes")
     assert "Jobs: 1 created, 3 found" in ended.out, ended
+    assert "; 1 Jobs to create in " in ended.err
+    assert list(store.list(layout.FAILED)) == []
     after = made.uids(cluster)
     name = made.name(plan, store, fetch)
     assert [changed for changed in after if after[changed] != before[changed]] == [name]
     assert made.get(cluster, name)["spec"]["suspend"]
+
+
+@pytest.mark.parametrize("lost", ["manifest", "bytes"])
+def test_what_runs_on_a_result_that_is_gone_is_made_anew_and_waits(
+    cluster: Cluster, study: MakeStudy, store: Store, lost: str
+) -> None:
+    thin = study()
+    assert thin.xtl("submit", "grid.yaml", "--yes").status == 0
+    plan = plan_of(thin.folder / "grid.yaml")
+    fetches = [key for key, stage in plan.stages.items() if stage.kind == "fetch"]
+    for key in fetches:
+        made.complete(cluster, plan, store, key)
+    target = next(key for key, stage in plan.stages.items() if stage.kind == "target")
+    made.release(cluster, plan, store, target)
+    assert "Jobs: 0 created, 4 found" in thin.xtl("submit", "grid.yaml", "--yes").out
+    before = made.uids(cluster)
+    if lost == "manifest":
+        store.delete(layout.manifest_name(fetches[-1]))
+    else:
+        store.delete(next(iter(commit.blobs(commit.read_manifest(store, fetches[-1]) or {}).values())).name)
+    ended = thin.xtl("submit", "grid.yaml", "--yes")
+    assert "Jobs: 2 created, 2 found" in ended.out, ended
+    assert "; 2 Jobs to create in " in ended.err
+    after = made.uids(cluster)
+    names = {made.name(plan, store, key) for key in (fetches[-1], target)}
+    assert {name for name in after if after[name] != before[name]} == names
+    assert all(made.get(cluster, name)["spec"]["suspend"] for name in names)
 
 
 def test_what_is_committed_while_a_submit_looks_round_is_left_alone(
@@ -147,8 +195,7 @@ def test_what_is_committed_while_a_submit_looks_round_is_left_alone(
     place(plan, store, cluster.namespace)
     fetch = next(key for key, stage in plan.stages.items() if stage.kind == "fetch")
     seen = standing(plan, store)
-    made.commit_stage(store, fetch)
-    made.finish(cluster, plan, store, fetch, "Complete")
+    made.complete(cluster, plan, store, fetch)
     before = made.uids(cluster)
     assert submit(plan, store, cluster, seen).created == []
     assert made.uids(cluster) == before

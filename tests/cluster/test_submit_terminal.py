@@ -9,9 +9,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.cluster import jobs as made
 from tests.cluster import kubeconfigs
 from tests.cluster.proxy import Proxy
 from tests.run.study import Study
+from xtl.cli.common import load_grid, make_plan
 from xtl.cluster import JOBS, Cluster
 from xtl.store import Store
 from xtl.submit import IN_FLIGHT
@@ -54,6 +56,18 @@ def _read(terminal: int) -> bytes:
         return os.read(terminal, 1 << 16)
     except OSError:  # Linux: the other end is closed
         return b""
+
+
+def test_what_is_to_run_anew_is_asked_about(cluster: Cluster, study: Callable[..., Study], store: Store) -> None:
+    thin = study()
+    assert thin.xtl("submit", "grid.yaml", "--yes").status == 0
+    plan = make_plan(load_grid(thin.folder / "grid.yaml", None, None))
+    fetch = next(key for key, stage in plan.stages.items() if stage.kind == "fetch")
+    made.finish(cluster, plan, store, fetch, "Complete")
+    before = made.uids(cluster)
+    status, shown = on_terminal(thin, "n\n", "submit", "grid.yaml")
+    assert (status, "1 Jobs to create" in shown, "Submit?" in shown) == (1, True, True), shown
+    assert made.uids(cluster) == before
 
 
 def test_a_no_submits_nothing(cluster: Cluster, study: Callable[..., Study], store: Store) -> None:
