@@ -15,7 +15,7 @@ import pytest
 from tests import pages, reports
 from tests.reports import KOREAN, SEVERAL
 from xtl.errors import UserError
-from xtl.report import figures, svg
+from xtl.report import figures, panels, svg
 from xtl.report.contrasts import KINDS
 from xtl.report.heat import heat
 from xtl.report.model import Report
@@ -277,8 +277,8 @@ def test_a_figure_is_a_file_of_its_own(report: Report) -> None:
     curves = [one for one in report.layers if one.task == "tatoeba"]
     drawn = [
         figures.forest(report.contrasts[0], "a", "translate-train"),
-        figures.layer_curves(curves, "none", "b", "translate-train"),
-        figures.heat_map(heat(report), report.tasks, "none", "c", "translate-train"),
+        panels.layer_curves(curves, "none", "b", "translate-train"),
+        panels.heat_map(heat(report), report.tasks, "none", "c", "translate-train"),
         figures.dots(report.contrasts[1].tasks[0], report.contrasts[1], "d", "translate-train"),
     ]
     for one in (*drawn, figures.legend("e")):

@@ -1,4 +1,4 @@
-"""The report's figures as SVG text: a forest plot and dots by language for each contrast, layer curves, a heat map.
+"""The figures of a contrast as SVG text: a forest plot, dots by language, and the legend of both.
 
 A figure shows what its table on the page says in numbers; it can be put into a page, or written to a file by
 `svg.alone`. Pure.
@@ -6,16 +6,12 @@ A figure shows what its table on the page says in numbers; it can be put into a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from xtl.report.contrasts import KINDS, ContrastResult, Figure, LanguageDifference, TaskDifference
-from xtl.report.heat import HeatCell, HeatRow
-from xtl.report.model import LayerCurve
 from xtl.report.shown import counted, points, span, told
-from xtl.report.svg import Canvas, Scale, alone, line, scale
-from xtl.report.tables import HOLE, WORDS, clean
-
-__all__ = ["alone", "dots", "forest", "heat_map", "layer_curves", "legend"]
+from xtl.report.svg import Canvas, Scale, line, scale
+from xtl.report.tables import WORDS, clean
 
 ROW = 21
 #: An interval is drawn out to at most so many times the largest difference; what is longer ends in an arrow.
@@ -81,9 +77,9 @@ def forest(one: ContrastResult, identifier: str, setting: str) -> str:
     for at, (label, mark, figure, hole) in enumerate(entries):
         y = 34 + ROW * at + ROW / 2
         inner = label.startswith(" ")
-        canvas.text(18 if inner else 2, y + 4, _short(label.strip(), 30), "" if inner else "bold")
+        canvas.text(18 if inner else 2, y + 4, short(label.strip(), 30), "" if inner else "bold")
         if figure is None:
-            canvas.text(told_at, y + 4, _short(hole, 80), "mute")
+            canvas.text(told_at, y + 4, short(hole, 80), "mute")
             continue
         _intervals(canvas, figure, across, y)
         canvas.mark(mark, across(figure.value), y, f"{label.strip()}: {told(figure)}")
@@ -162,105 +158,6 @@ def _seeds(languages: Sequence[LanguageDifference]) -> str:
     return counted(max((len(x.difference.by_seed) for x in languages), default=0), "seed")
 
 
-def layer_curves(curves: Sequence[LayerCurve], base: str, identifier: str, setting: str) -> str:
-    """One task of one model: a panel an arm, the baseline dashed in each; the fixed layer and the chosen one marked."""
-    first = curves[0]
-    reference = next((one for one in curves if one.arm == base), None)
-    wide, tall, columns = 230, 166, 3
-    rows = -(-len(curves) // columns)
-    canvas = Canvas(
-        wide * min(columns, len(curves)) + 10,
-        tall * rows + 30,
-        identifier=identifier,
-        title=f"{first.task} by layer, on {first.split}, {setting}",
-        description="; ".join(_curve_told(one) for one in curves) + ".",
-    )
-    high = max(value for one in curves for value in one.values)
-    canvas.text(6, 14, f"{first.task} on {first.split}, {setting}", "mute")
-    for at, one in enumerate(curves):
-        x, y = wide * (at % columns) + 40, tall * (at // columns) + 60
-        across = Scale(low=0, high=max(len(one.values) - 1, 1), start=x, end=x + wide - 56, step=1)
-        up = scale(0.0, max(high, 1.0), y + tall - 72, y, most=4)
-        canvas.text(x, y - 22, _short(one.arm, 26), "bold")
-        canvas.text(x, y - 7, one.told, "mute")
-        for tick in up.ticks:
-            canvas.path(line((across.start, up(tick)), (across.end, up(tick))), "rule")
-            canvas.text(x - 5, up(tick) + 4, f"{tick:g}", "mute", "end")
-        canvas.path(line((across(one.fixed), up.end), (across(one.fixed), up.start)), "dash")
-        canvas.text(across(one.fixed), up.start + 14, f"{one.fixed}", "mute", "middle")
-        if reference is not None and one is not reference:
-            canvas.path(line(*((across(i), up(v)) for i, v in enumerate(reference.values))), "dash")
-        canvas.path(line(*((across(i), up(v)) for i, v in enumerate(one.values))), "curve")
-        canvas.mark("all", across(one.fixed), up(one.values[one.fixed]), f"fixed layer {one.fixed}")
-        for layer in one.chosen:
-            canvas.mark("seen", across(layer), up(one.values[layer]), f"layer {layer}, chosen by {one.rule}")
-    return str(canvas)
-
-
-def _curve_told(one: LayerCurve) -> str:
-    chosen = ", ".join(f"{layer} ({one.values[layer]:.1f})" for layer in one.chosen)
-    return (
-        f"{one.arm}: fixed layer {one.fixed} ({one.values[one.fixed]:.1f}), chosen by {one.rule} {chosen}, "
-        f"{one.told}"
-    )
-
-
-def heat_map(rows: Sequence[HeatRow], tasks: Sequence[str], base: str, identifier: str, setting: str) -> str:
-    """Arms as rows, tasks as columns; in each cell the difference from the baseline, its interval over seeds, the seeds
-    and the difference of whole scores."""
-    left, wide, tall = 200, 104, 72
-    several = len({row.model for row in rows}) > 1
-    canvas = Canvas(
-        left + wide * len(tasks) + 6,
-        30 + tall * len(rows) + 6,
-        identifier=identifier,
-        title=f"Each arm minus {base}, points, {setting}",
-        description="; ".join(
-            f"{row.arm}, {task}: {told(cell.figure) if cell.figure else cell.hole}"
-            for row in rows
-            for task, cell in row.cells.items()
-        )
-        + ".",
-    )
-    canvas.text(2, 20, f"points, {setting}", "mute")
-    for at, task in enumerate(tasks):
-        canvas.text(left + wide * at + wide / 2, 20, task, "bold", "middle")
-    for down, row in enumerate(rows):
-        y = 30 + tall * down
-        canvas.text(left - 8, y + 24, _short(f"{row.arm}, {row.model}" if several else row.arm, 28), "", "end")
-        for at, task in enumerate(tasks):
-            cell, x = row.cells[task], left + wide * at
-            canvas.rect(x + 1, y + 1, wide - 2, tall - 2, shade(cell.figure))
-            for place, (text, style) in enumerate(_heat_lines(cell)):
-                canvas.text(x + wide / 2, y + 18 + 15 * place, text, style, "middle")
-    return str(canvas)
-
-
-def _heat_lines(cell: HeatCell) -> Iterator[tuple[str, str]]:
-    """The lines of one cell, each with its style."""
-    if cell.figure is None:
-        yield HOLE, "mute"
-    else:
-        yield points(cell.figure.value), "bold"
-        if cell.figure.seeds:
-            yield span(cell.figure.seeds), ""
-        yield counted(len(cell.figure.by_seed), "seed"), ""
-    if cell.whole:
-        yield f"all {points(cell.whole.value)}{'‡' if cell.own else ''}", ""
-
-
-#: Edges of the heat map's shades, in points.
-SHADES = (0.5, 1.0, 2.0, 4.0)
-
-
-def shade(figure: Figure | None) -> str:
-    """`z` below half a point either way, `p1` to `p4` above the baseline, `n1` to `n4` below it."""
-    level = sum(abs(figure.value) >= edge for edge in SHADES) if figure else 0
-    if figure is None or not level:
-        return "z"
-    return f"{'p' if figure.value > 0 else 'n'}{level}"
-
-
 def _across(figures: Iterable[Figure], start: float, end: float, most: int = 7) -> Scale:
     """A scale about zero and all figures, and their intervals up to `REACH` times the largest difference."""
     found = list(figures)
@@ -303,9 +200,9 @@ def _grid(canvas: Canvas, across: Scale, top: float, bottom: float) -> None:
 
 
 def _foot(canvas: Canvas, one: ContrastResult, middle: float, y: float) -> None:
-    canvas.text(middle - 30, y, f"← {_short(one.against, 22)} better", "mute", "end")
+    canvas.text(middle - 30, y, f"← {short(one.against, 22)} better", "mute", "end")
     canvas.text(middle, y, "points", "mute", "middle")
-    canvas.text(middle + 30, y, f"{_short(one.arm, 22)} better →", "mute")
+    canvas.text(middle + 30, y, f"{short(one.arm, 22)} better →", "mute")
 
 
 def _tick(value: float, step: float) -> str:
@@ -314,6 +211,6 @@ def _tick(value: float, step: float) -> str:
     return f"{value:+.0f}" if step >= 1 else f"{value:+.1f}" if step >= 0.1 else f"{value:+.2f}"
 
 
-def _short(text: str, most: int) -> str:
+def short(text: str, most: int) -> str:
     text = clean(text)
     return text if len(text) <= most else text[: most - 1] + "…"

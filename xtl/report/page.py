@@ -16,7 +16,7 @@ from importlib.resources import files
 from typing import Any
 
 from xtl.errors import MissingPackage
-from xtl.report import figures, tables
+from xtl.report import figures, panels, tables
 from xtl.report.contrasts import KINDS, ContrastResult
 from xtl.report.heat import baseline, heat
 from xtl.report.model import LayerCurve, Report, Run
@@ -77,8 +77,8 @@ def page(report: Report, published: Sequence[Mapping[str, Any]] | None = None) -
         script_hash=_digest(script),
         base=baseline(report),
         heat=heat(report),
-        shade=figures.shade,
-        shades=figures.SHADES,
+        shade=panels.shade,
+        shades=panels.SHADES,
         legend=figures.legend("legend", _kinds(report)),
         words=tables.WORDS,
         contrasts=_contrasts(report),
@@ -128,7 +128,7 @@ def _layers(report: Report) -> list[_Layers]:
     for curve in report.layers:
         found.setdefault((curve.model, curve.task), []).append(curve)
     base, setting = baseline(report), report.setting
-    drawn = [figures.layer_curves(one, base, f"layers-{at}", setting) for at, one in enumerate(found.values())]
+    drawn = [panels.layer_curves(one, base, f"layers-{at}", setting) for at, one in enumerate(found.values())]
     return [_Layers(figure=a, table=b) for a, b in zip(drawn, tables.sweeps(report), strict=True)]
 
 

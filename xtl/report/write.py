@@ -41,10 +41,10 @@ def files(report: Report, against: str = "") -> dict[str, bytes]:
 
 
 def _figures(report: Report) -> dict[str, str]:
-    from xtl.report import figures, heat, svg
+    from xtl.report import figures, heat, panels, svg
 
     base = heat.baseline(report)
-    found = {"heat-map": figures.heat_map(heat.heat(report), report.tasks, base, "heat-map", report.setting)}
+    found = {"heat-map": panels.heat_map(heat.heat(report), report.tasks, base, "heat-map", report.setting)}
     several = len(report.models) > 1
     for one in report.contrasts:
         of = f".{label(one.model.lower())}" if several else ""
@@ -52,7 +52,7 @@ def _figures(report: Report) -> dict[str, str]:
     for model, task in dict.fromkeys((curve.model, curve.task) for curve in report.layers):
         of = f".{label(model.lower())}" if several else ""
         curves = [curve for curve in report.layers if (curve.model, curve.task) == (model, task)]
-        found[f"layers-{task}{of}"] = figures.layer_curves(curves, base, "layers", report.setting)
+        found[f"layers-{task}{of}"] = panels.layer_curves(curves, base, "layers", report.setting)
     return {f"figures/{name}.svg": svg.alone(drawn) for name, drawn in found.items()}
 
 
