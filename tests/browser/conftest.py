@@ -68,6 +68,18 @@ class Opened:
         events = [json.loads(line["message"])["message"] for line in self.driver.get_log("performance")]
         return [one["params"]["request"]["url"] for one in events if one["method"] == "Network.requestWillBeSent"]
 
+    def tables(self) -> dict[str, list[list[str]]]:
+        """Every table of the page by its caption, everything unfolded: the cells of its body as they are shown, without
+        what stands small beside a figure. A table that takes no room is not there for a reader, and is left out."""
+        return self.run(
+            "for (const one of document.querySelectorAll('details')) one.open = true;"
+            "const bare = cell => { const copy = cell.cloneNode(true);"
+            " copy.querySelectorAll('small, .vh').forEach(one => one.remove());"
+            " return copy.textContent.replace(/\\s+/g, ' ').trim(); };"
+            "return Object.fromEntries([...document.querySelectorAll('table')].filter(one => one.offsetHeight > 0)"
+            ".map(one => [one.caption.textContent, [...one.tBodies[0].rows].map(row => [...row.cells].map(bare))]))"
+        )
+
     def table(self, selector: str) -> list[list[str]]:
         """The texts of the rows that are shown, in their order."""
         return self.run(
