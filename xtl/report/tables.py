@@ -275,6 +275,8 @@ def seen(report: Report) -> Table | None:
         )
         for name, task, languages in found
     )
+    if not rows:
+        return None
     every = [one for _, _, languages in found for one in languages.values()]
     spread = any(low != high for one in every for low, high in (one.available, one.examples or (0, 0)))
     notes = ["Seen: distinct examples that training drew; drawn: inputs, as often as each was trained on."]
@@ -285,7 +287,7 @@ def seen(report: Report) -> Table | None:
         rows=rows,
         text=5,
         notes=tuple(notes),
-    ) if rows else None
+    )
 
 
 def _counts(by_language: Mapping[str, Range | None]) -> str:
