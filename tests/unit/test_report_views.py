@@ -220,6 +220,14 @@ def test_latex_is_whole(which: object, tmp_path: Path) -> None:
         assert b"Missing character" not in done.stdout
 
 
+def test_seeds_stand_beside_every_table_of_scores() -> None:
+    notes = markdown(fixed()).replace("\n\n", "\n").splitlines()
+    assert "Means over 5 seeds, unless said otherwise." in notes
+    assert "Means over 5 seeds." in notes, "XTREME's averages"
+    assert "ours, no intermediate: this study, mean over 5 seeds." in notes
+    assert any(note.startswith("Layer 0") and "1 run, no seed (none), 5 seeds (mnli)" in note for note in notes)
+
+
 def test_published_figures_are_in_every_view_unasked() -> None:
     """The reduce stage names no study, and its report has them all the same."""
     for view in (markdown, latex):

@@ -92,13 +92,13 @@ def rows(report: Report, study: str = "") -> list[dict[str, Any]]:
 def table(report: Report, study: str = "") -> Table:
     """The same to print, a task a row."""
     found = rows(report, study)
-    sources = dict.fromkeys(f"{one['model']}: {one['source']}." for one in found if not one["ours"])
+    sources = dict.fromkeys(f"{one['model']}: {one['source']}." for one in found)
     notes = dict.fromkeys(f"{one['model']}: {one['caution']}" for one in found if one["caution"])
     return Table(
         title=f"Published results, and ours with the difference, {report.setting}",
         head=("task", *(clean(one["model"]) for one in found)),
         rows=tuple((task, *(one["cells"][task] for one in found)) for task in report.tasks),
-        notes=(*sources, *map(clean, notes)),
+        notes=(*map(clean, sources), *map(clean, notes)),
     )
 
 

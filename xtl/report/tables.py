@@ -57,7 +57,7 @@ def scores(report: Report) -> Table:
         head=tuple(head),
         rows=tuple(tuple(map(clean, row)) for row in (*rows, *english)),
         text=len(head) - len(report.table.tasks) - 1,
-        notes=tuple(map(clean, notes(report.table))),
+        notes=(f"Means over {_all_seeds(report)}, unless said otherwise.", *map(clean, notes(report.table))),
     )
 
 
@@ -80,8 +80,12 @@ def averages(report: Report) -> Table | None:
             for line in report.table.lines
         ),
         text=2 if several else 1,
-        notes=tuple(_averages_apart(report)),
+        notes=(f"Means over {_all_seeds(report)}.", *_averages_apart(report)),
     )
+
+
+def _all_seeds(report: Report) -> str:
+    return runs_told(len(report.seeds), len(report.seeds))
 
 
 def _group(line: Line, group: str) -> str:
@@ -99,7 +103,7 @@ def _averages_apart(report: Report) -> Iterator[str]:
         left = {group: value for group in there if (value := line.without_own(group)) is not None}
         apart += [f"{group or 'all nine'} after {name} {value:.1f}" for group, value in left.items()]
     if apart:
-        yield f"‡ with languages in which an intermediate trained the task itself; without them: {', '.join(apart)}."
+        yield f"‡ with languages in which the task itself was trained; without them: {', '.join(apart)}."
 
 
 def overview(report: Report) -> Table:
@@ -242,8 +246,14 @@ def sweeps(report: Report) -> Iterator[Table]:
                 (f"{layer}{' (fixed)' if layer == fixed else ''}", *(_at(curve, layer) for curve in curves))
                 for layer in range(max(len(curve.values) for curve in curves))
             ),
-            notes=("Layer 0 is the embeddings. Means over languages and seeds.",),
+            notes=(f"Layer 0 is the embeddings. Means over languages, and over {_by_arm(curves)}.",),
         )
+
+
+def _by_arm(curves: Sequence[LayerCurve]) -> str:
+    """How many runs each is over, where they differ by arm."""
+    told = list(dict.fromkeys(curve.told for curve in curves))
+    return told[0] if len(told) == 1 else ", ".join(f"{curve.told} ({clean(curve.arm)})" for curve in curves)
 
 
 def _at(curve: LayerCurve, layer: int) -> str:
