@@ -18,11 +18,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.reports import HOLES, KOREAN, SEVERAL, hostile, large, report
+from xtl.report import figures
 from xtl.report.csvs import COLUMNS, contrasts_csv
 from xtl.report.latex import MOST_ROWS, escape, floats, latex
 from xtl.report.markdown import markdown, table
 from xtl.report.model import Report
-from xtl.report.tables import Table, clean
+from xtl.report.tables import WORDS, Table, clean
 from xtl.report.text import text
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "report"
@@ -218,6 +219,27 @@ def test_latex_is_whole(which: object, tmp_path: Path) -> None:
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
         assert done.returncode == 0, done.stdout.decode("latin-1")[-2000:]
         assert b"Missing character" not in done.stdout
+
+
+def test_over_the_tasks_the_kinds_of_language_and_what_is_no_retrieval_stand_apart() -> None:
+    found = fixed()
+    (several,) = (one for one in found.contrasts if one.name == "several")
+    assert several.without_retrieval is not None
+    expected = {
+        "without retrieval": several.without_retrieval,
+        **{f"{WORDS[kind]}, of tasks with several kinds": f for kind, f in several.overall_by_kind.items()},
+    }
+    assert len(expected) == 3
+    shown = {row[1]: row for row in rows(markdown(found), f"several: {SEVERAL} against none, zero-shot")}
+    for name, figure in expected.items():
+        assert shown[name][2] == f"{figure.value:+.1f}"
+    drawn = figures.forest(several, "x", "zero-shot")
+    assert "without retrieval" in drawn
+    table = [row for row in csv.DictReader(io.StringIO(contrasts_csv(found).decode())) if row["contrast"] == "several"]
+    (apart,) = (row for row in table if row["level"] == "without-retrieval")
+    assert float(apart["difference"]) == several.without_retrieval.value
+    by_kind = {row["kind"]: float(row["difference"]) for row in table if row["level"] == "overall" and row["kind"]}
+    assert by_kind == {kind: figure.value for kind, figure in several.overall_by_kind.items()}
 
 
 def test_seeds_stand_beside_every_table_of_scores() -> None:
