@@ -26,7 +26,7 @@ def plans(tmp_path: Path) -> list[Plan]:
 
 def at_once(monkeypatch: pytest.MonkeyPatch, store: Store, plans: list[Plan], *, replace: bool = False) -> list[str]:
     """Each registers the name, and none writes before all have looked; what was said to whom."""
-    looked, look = threading.Barrier(len(plans)), commit.get_json
+    looked, look = threading.Barrier(len(plans)), commit.get_tagged_json
     first = threading.local()
 
     def together(*arguments: Any) -> Any:
@@ -43,7 +43,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch, store: Store, plans: list[Plan], *,
         return ""
 
     with monkeypatch.context() as patched, ThreadPoolExecutor(len(plans)) as pool:
-        patched.setattr(commit, "get_json", together)
+        patched.setattr(commit, "get_tagged_json", together)
         return list(pool.map(register, plans))
 
 

@@ -143,14 +143,19 @@ def put_json(
 
 def get_json(store: Store, name: str) -> dict[str, Any] | None:
     """The document, or None where there is none. Raises Corrupt if it is not a JSON object."""
+    return get_tagged_json(store, name)[0]
+
+
+def get_tagged_json(store: Store, name: str) -> tuple[dict[str, Any] | None, str | None]:
+    """The document and its ETag, for who is to replace it; as `get_json`."""
     try:
-        data, _ = store.get(name)
+        data, etag = store.get(name)
     except NotFound:
-        return None
+        return None, None
     value = _decode(data)
     if value is None:
         raise Corrupt(f"{store.url}: {name} is not a JSON object: delete it and run the command again")
-    return value
+    return value, etag
 
 
 def encode(value: Mapping[str, Any]) -> bytes:

@@ -26,14 +26,12 @@ def register(store: Store, grid: Grid, plan: Plan, *, replace: bool) -> None:
     stands for another grid."""
     name = f"{layout.grid_prefix(grid.name)}plan.json"
     for _ in range(_ROUNDS):
-        entry = store.head(name)
-        known = commit.get_json(store, name)
+        known, etag = commit.get_tagged_json(store, name)
         if known is not None and known["reduce"] != plan.reduce and not replace and not _mended(store, grid, known):
             raise UserError(_taken(store, grid, known))
         if known is not None and known["reduce"] == plan.reduce and known["grid"] == grid.text:
             break
         try:
-            etag = entry.etag if entry else None
             commit.put_json(store, name, _body(grid, plan), create=etag is None, replace=etag)
             break
         except Conflict:  # someone else has written it since: look again
