@@ -17,6 +17,8 @@ from tests.cluster.kubeconfigs import free_ports
 
 #: Starts a control plane: in the folder beside the checkout, where a developer has it.
 UP = samples.SHARED / "kube/up"
+#: Of the last minute before the bench began: bounds are for a machine that does nothing else.
+LOAD = os.getloadavg()[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +44,7 @@ class Figure:
 def tell(title: str, figures: Sequence[Figure]) -> int:
     """Print the table. The exit status: 1 where a figure is past its bound."""
     what, value = (max(len(one.cells[column]) for one in figures) for column in (0, 1))
-    print(title)
+    print(f"{title} ({os.cpu_count()} processors, load average {LOAD:.1f} before)")
     for one in figures:
         cells = one.cells
         print(f"  {cells[0]:<{what}}  {cells[1]:>{value}}  {cells[2]}".rstrip())
