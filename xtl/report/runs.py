@@ -134,7 +134,9 @@ def _data(spec: Mapping[str, Any]) -> dict[str, str]:
     """Digests and commits of a fetch stage's source; of others, the keys of the stages that hold their data."""
     if spec["kind"] == "fetch":
         origin = spec.get("origin") or spec.get("model") or {}
-        return {name: str(value) for name, value in origin.items() if not isinstance(value, Mapping)}
+        sets = origin.get("hub")  # of data, {id: commit}; of a model, its id
+        found = {**origin, **(sets if isinstance(sets, Mapping) else {})}
+        return {name: str(value) for name, value in found.items() if not isinstance(value, Mapping)}
     parents = spec.get("parents", {})
     found = {"eval": parents["eval"]} if "eval" in parents else {}
     found |= {f"train {language}": key for language, key in parents.get("train", {}).items()}
