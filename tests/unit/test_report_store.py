@@ -324,7 +324,7 @@ def test_a_grid_file_that_is_not_as_it_was_run_is_told(study: Study) -> None:
     assert "as it was run" not in study.report().output
     study.grid.write_text(GRID.replace("name: english", "name: renamed"), encoding="utf-8")
     ended = study.report()
-    assert "the grid file is not as it was run: this is the answer to the grid as it was" in ended.stderr
+    assert "the grid file is not as it was run, and this answers it as it was" in ended.stderr
 
 
 def test_a_partial_report_is_made_anew_when_something_has_changed_and_not_before(

@@ -83,8 +83,8 @@ def current(store: Store, grid: Grid) -> tuple[Report, bool]:
 
     known = grids.read(store, grid.name)
     if known["grid"] != grid.text:
-        told = "the grid file is not as it was run: this is the answer to the grid as it was; run it with --replace for"
-        print(f"{told} what it asks now", file=sys.stderr)
+        again = "`xtl run` or `xtl submit`, with --replace if it asks something else, answers it as it is"
+        print(f"the grid file is not as it was run, and this answers it as it was: {again}", file=sys.stderr)
     before = stored(store, grid.name).report
     if before is not None and (before.key, before.xtl) != (known["reduce"], __version__):
         before = None
