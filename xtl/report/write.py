@@ -10,6 +10,7 @@ report.json     the data that all of it is made from
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from xtl.store.parallel import each
 #: Written last, so that who sees it sees the others as new as it is.
 _LAST = "report.json"
 _ROUNDS = 5  # of losing to another writer
+_PATIENCE_SECONDS, _PAUSE_SECONDS = 60.0, 0.2
 
 
 def files(report: Report, against: str = "") -> dict[str, bytes]:
@@ -76,16 +78,25 @@ def stored(store: Store, grid: str) -> Stored:
         return Stored(report=None, etag=etag)
 
 
+def _settled(store: Store, grid: str) -> Stored:
+    """What lies there once whoever writes it has ended, or has not for so long that he must have been killed."""
+    end = time.monotonic() + _PATIENCE_SECONDS
+    while (there := stored(store, grid)).report is None and there.etag is not None and time.monotonic() < end:
+        time.sleep(_PAUSE_SECONDS)
+    return there
+
+
 def to_store(report: Report, store: Store) -> None:
     """Into the grid's folder of the store. A report with holes never takes the place of a whole one of the same study.
 
     While the files are written, `report.json` is no report, so that a writer who is killed half way leaves nothing that
-    looks done; each step is conditional on the last, so that of two writers the later one writes everything anew.
+    looks done. Each step is conditional on the last: of two writers one finds out, waits for the other and writes it
+    all anew, or, where the other's is whole and its own is not, puts the other's files back.
     Raises MissingPackage before anything is written, StoreError.
     """
     found, mixed = files(report), False
-    for _ in range(_ROUNDS):
-        there = stored(store, report.grid)
+    for turn in range(_ROUNDS):
+        there = _settled(store, report.grid) if turn else stored(store, report.grid)
         if there.report and report.missing and not there.report.missing and there.report.key == report.key:
             if mixed:  # ours came between its files
                 _put_all(store, report.grid, files(there.report))
