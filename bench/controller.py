@@ -24,9 +24,10 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 
@@ -149,16 +150,23 @@ def _release(plan: Plan, store: Store, cluster: Cluster, scratch: Path, spread: 
 
 
 def _looks_until_released(player: Player, plan: Plan, store: Store, begun: float) -> list[float]:
-    """Waits for every stage's release, and looks at the study as `xtl status` does meanwhile: seconds of each look."""
-    stages, cluster = grids.read(store, plan.grid.name)["stages"], Cluster(namespace="default")
+    """Waits for every stage's release, and has looks taken meanwhile: seconds of each."""
     looks: list[float] = []
-    while len(player.released) < len(plan.stages):
-        if time.monotonic() - begun > LIMIT_SECONDS:
-            raise SystemExit(f"bench.controller: given up: {len(player.released)} of {len(plan.stages)} released")
-        time.sleep(0.2)
-        if time.monotonic() - begun > LOOK_EVERY_SECONDS * (len(looks) + 1):
-            looks.append(_seconds(lambda: report(plan.grid.name, stages, store, cluster)))
+    with ProcessPoolExecutor(1, get_context("spawn")) as another:
+        while len(player.released) < len(plan.stages):
+            if time.monotonic() - begun > LIMIT_SECONDS:
+                raise SystemExit(f"bench.controller: given up: {len(player.released)} of {len(plan.stages)} released")
+            time.sleep(0.2)
+            if time.monotonic() - begun > LOOK_EVERY_SECONDS * (len(looks) + 1):
+                looks.append(another.submit(_look, plan.grid.name, store.url).result())
     return looks
+
+
+def _look(grid: str, url: str) -> float:
+    """One look at the study as `xtl status` takes it, in a process of its own: the bench's is busy playing stages."""
+    store, cluster = open_store(url), Cluster(namespace="default")
+    stages = grids.read(store, grid)["stages"]
+    return _seconds(lambda: report(grid, stages, store, cluster))
 
 
 def _waits(player: Player, took: float, bare: float) -> list[Figure]:
