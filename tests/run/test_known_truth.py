@@ -67,7 +67,7 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> Report:
     text = CONTRAST.read_text(encoding="utf-8").replace("../demo-study/data", "./world")
     study = Study(tmp_path_factory.mktemp("answered"), text[text.index("name: ") :])
     microworld.write(study.folder / "world")
-    ended = study.run("--parallel", "2")
+    ended = study.xtl("run", "grid.yaml", "--store", "store", "--parallel", "2", timeout=900)
     assert ended.status == 0, ended
     return from_json((study.folder / "store/grids/demo-contrast/report.json").read_bytes())
 

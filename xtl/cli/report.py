@@ -34,7 +34,7 @@ def report(
     store: StoreUrl = None,
     to: To = None,
     against: Annotated[
-        str, typer.Option("--against", metavar="STUDY", help="Set a published study beside it: phang2020.")
+        str, typer.Option("--against", metavar="STUDY", help="Set one published study beside it: phang2020.")
     ] = "",
     output: Annotated[Output, typer.Option("-o", "--output", help="The answer to read, or all as JSON.")] = Output.text,
 ) -> None:
