@@ -212,3 +212,9 @@ def test_a_task_with_nothing_to_compare_is_told_and_not_waited_for() -> None:
     said = answer(results(table({**XNLI, "panx": {"sw": 1.0}}), languages=("fr",)))
     assert said.first.startswith("german beats none by 2.0 points")
     assert "Nothing to compare, so left out: panx (c: none of the contrast's languages is scored)." in said.cautions
+
+
+def test_a_language_that_was_asked_for_and_is_not_there_is_told() -> None:
+    said = answer(results(table(XNLI), languages=("fr", "zh")))
+    assert "in 1 language other than English (fr)" in said.first
+    assert "Not compared, for one arm or both lack them: xnli zh (c)." in said.cautions

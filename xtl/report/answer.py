@@ -205,6 +205,13 @@ def cautions(results: Sequence[ContrastResult]) -> tuple[str, ...]:
             f"Not all results are there for {', '.join(dict.fromkeys(one.name for one in holes))}: what is missing is "
             "shown as missing, and no average is taken over it."
         )
+    lacking = [
+        f"{task.task} {' '.join(task.missing)} ({one.name})" for one in results for task in one.tasks if task.missing
+    ]
+    if lacking:
+        found.append(
+            f"Not compared, for one arm or both lack them: {_listed(list(dict.fromkeys(lacking)), most=6, by='; ')}."
+        )
     excluded = dict.fromkeys(
         f"{task.task} ({one.name}: {task.hole})" for one in results for task in one.tasks if task.excluded
     )

@@ -190,12 +190,15 @@ def _contrast_notes(one: ContrastResult) -> Iterator[str]:
     figure = one.figure
     if figure and figure.p is not None:
         sign = "" if figure.sign_p is None else f"; exact sign-flip test: p {p_text(figure.sign_p)}"
+        seeds = len(figure.by_seed)
+        if figure.sign_p is not None and figure.sign_p <= 2 / 2**seeds:
+            sign += f", the least that {seeds} seeds can give"
         yield f"Paired t test over seeds: p {p_text(figure.p)}, Holm-corrected {p_text(one.holm)}{sign}."
     for task in one.tasks:
         if task.hole:
             yield f"{task.task}: {task.hole}."
         if task.missing:
-            yield f"{task.task}: not compared, for one side lacks them: {' '.join(task.missing)}."
+            yield f"{task.task}: not compared, for one arm or both lack them: {' '.join(task.missing)}."
         if task.split == "dev":
             yield f"{task.task}: on dev, for the data hold no test set."
     if one.degenerate:
