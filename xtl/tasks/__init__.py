@@ -44,7 +44,7 @@ def get(key: str) -> Task:
     if key in TASKS:
         return TASKS[key]
     near = difflib.get_close_matches(key, TASKS, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]}?" if near else ""
+    hint = f"; did you mean {near[0]}?" if near else "."
     raise UserError(f"no data set is called {key!r}{hint} There are: {' '.join(TASKS)}")
 
 
