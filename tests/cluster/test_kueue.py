@@ -34,7 +34,7 @@ seeds: [1]
 intermediates: [none, mnli]
 targets: [xnli, tatoeba]
 train:
-  intermediate: {default: {lr: 1e-3, epochs: 100, batch: 8, length: 32}}
+  intermediate: {default: {lr: 1e-3, epochs: 400, batch: 8, length: 32}}
   target: {default: {lr: 1e-3, epochs: 1, batch: 8, length: 32}}
 precision: fp32
 data: ./data
