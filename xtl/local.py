@@ -104,13 +104,13 @@ class Run:
 
     def _round(self) -> bool:
         """Reap, skip, start. False when there is nothing left to wait for."""
+        if self.stopping:  # first: a stage may end before the next look at it
+            self._tell_stopping()
         try:
             for process in list(self.running.values()):
                 self._reap(process)
             self._skip_hopeless()
-            if self.stopping:
-                self._tell_stopping()
-            elif time.monotonic() >= self._not_before:
+            if not self.stopping and time.monotonic() >= self._not_before:
                 self._start_ready()
         except StoreError as error:
             self._missed(error)
