@@ -12,12 +12,15 @@ from urllib.request import Request, urlopen
 from xtl.cluster import SECRETS, Cluster, ClusterRefused
 from xtl.grid import Grid
 from xtl.render import TOKEN_KEY
+from xtl.store import open_store
 from xtl.store.check import Finding
+from xtl.store.s3errors import redact
 
 ACCOUNTS = "/api/v1/namespaces/{namespace}/serviceaccounts"
 CLAIMS = "/api/v1/namespaces/{namespace}/persistentvolumeclaims"
 PRIORITIES = "/apis/scheduling.k8s.io/v1/priorityclasses"
 STORE_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+ENDPOINT_KEYS = {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"}
 _SECONDS = 10.0
 
 
@@ -25,6 +28,8 @@ def check_parts(cluster: Cluster, grid: Grid) -> Iterator[Finding]:
     """One finding for each object that the grid names, and for the hub's address."""
     named = grid.cluster
     yield _credentials(cluster, grid)
+    if found := endpoint(cluster, grid):
+        yield found
     hub = named.get("hub", {})
     if name := hub.get("tokenSecret"):
         yield _secret(cluster, "hub token", name, (TOKEN_KEY,))
@@ -55,6 +60,31 @@ def _credentials(cluster: Cluster, grid: Grid) -> Finding:
         "`cluster.serviceAccount`"
     )
     return Finding(check=check, state="warning", detail=detail)
+
+
+def endpoint(cluster: Cluster, grid: Grid) -> Finding | None:
+    """Where this machine has an address for the store, which pods do not inherit: whether they are told one, the same
+    or another. None where the store is Amazon's or no bucket."""
+    bucket = grid.store if grid.store and grid.store.startswith("s3://") else None
+    here = redact(getattr(open_store(bucket), "endpoint", "")) if bucket else ""
+    access = grid.cluster.get("store", {})
+    if not here:
+        return None
+    check = "store's address in pods"
+    if given := access.get("endpoint"):
+        return Finding(check=check, state="ok", detail=f"{given}; from here, {here}")
+    patched = str(grid.cluster.get("patch", ""))
+    if any(key in patched for key in ENDPOINT_KEYS):
+        return Finding(check=check, state="ok", detail=f"by `cluster.patch`; from here, {here}")
+    told = f"from here the store is at {here}, and nothing tells pods so, which look for the bucket at Amazon: "
+    told += "`cluster: {store: {endpoint: URL}}`, a URL that pods reach"
+    try:
+        secret = (cluster.get(SECRETS, name) or {}) if (name := access.get("secret")) else {}
+    except ClusterRefused:
+        return Finding(check=check, state="warning", detail=f"unless the Secret {name} does (not ours to read): {told}")
+    if ENDPOINT_KEYS & set(secret.get("data") or {}):
+        return Finding(check=check, state="ok", detail=f"by the Secret {name}; from here, {here}")
+    return Finding(check=check, state="warning", detail=told)
 
 
 def _secret(cluster: Cluster, check: str, name: str, keys: Sequence[str]) -> Finding:

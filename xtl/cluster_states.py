@@ -82,8 +82,8 @@ def cluster_states(stages: Mapping[str, Mapping[str, Any]], seen: Observed) -> l
         )
         state, reason = _state(one, found, seen)
         beat = _beat(one, seen) if state == "running" else {}
-        title, kind = stage["title"], stage["kind"]
-        found[key] = StageState(key=key, title=title, kind=kind, state=state, reason=reason, progress=beat)
+        title, kind, name = stage["title"], stage["kind"], str(job["metadata"]["name"]) if job else ""
+        found[key] = StageState(key=key, title=title, kind=kind, state=state, reason=reason, progress=beat, job=name)
     return list(found.values())
 
 
@@ -174,7 +174,8 @@ def _held(one: _Stage, found: Mapping[str, StageState], seen: Observed) -> tuple
     if queue and render.GATED_BY not in gates(job):
         place = str(one.place or f"for quota of queue {queue}; its Workload is not made yet, or not ours to list")
         return "queued", _joined(place, _past(one, seen))
-    return "ready", "its parents are done; `xtl controller` or `xtl submit --wait` releases it"
+    free = "its parents are done" if one.stage["parents"] else "it waits for no other stage"
+    return "ready", f"{free}; `xtl controller` or `xtl submit --wait` releases it"
 
 
 def _released(one: _Stage, seen: Observed) -> tuple[State, str]:

@@ -46,7 +46,7 @@ def _slim(job: Job) -> Job:
     return {
         "metadata": {name: meta[name] for name in wanted if name in meta},
         "spec": {"suspend": job.get("spec", {}).get("suspend")},
-        "status": {"conditions": status.get("conditions")},
+        "status": {"conditions": status.get("conditions"), "failed": status.get("failed")},
     }
 
 
@@ -163,7 +163,10 @@ class Controller:
     def _event(self, job: Job, action: Action) -> None:
         """On the Job, once: its name is made of what it says. It is for people; a round does not end for it."""
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        reason, message = _EVENTS[action.kind], action.reason or "its parents are committed"
+        free = (
+            "its parents are committed" if job["metadata"]["annotations"].get(render.PARENTS) else "it has no parents"
+        )
+        reason, message = _EVENTS[action.kind], action.reason or free
         name, uid = job["metadata"]["name"], job["metadata"]["uid"]
         digest = hashlib.sha256(f"{uid} {reason} {message}".encode()).hexdigest()[:12]
         event = {

@@ -23,7 +23,8 @@ SILENT_SECONDS = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class StageState:
-    """One stage. progress: its last heartbeat (step, steps, loss, tokens_per_second, seconds_left), if it runs."""
+    """One stage. progress: its last heartbeat (step, steps, loss, tokens_per_second, seconds_left), if it runs. job:
+    the name of its Job, where there is one."""
 
     key: str
     title: str
@@ -31,6 +32,7 @@ class StageState:
     state: State
     reason: str = ""
     progress: Mapping[str, Any] = field(default_factory=dict)
+    job: str = ""
 
 
 def states(

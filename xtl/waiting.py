@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from xtl import render
-from xtl.cluster import Cluster, ClusterError, ClusterRefused
+from xtl.cluster import PODS, Cluster, ClusterError, ClusterRefused
 from xtl.controller import SKIPPED, Controller, list_jobs
 from xtl.decide import held, queued
 from xtl.errors import StoreError, StoreRefused
+from xtl.lastwords import last_words
 from xtl.lease import alive
 from xtl.plan import Plan
 from xtl.store import commit, layout
@@ -44,6 +45,7 @@ class Waiting:
         self.reasons: dict[str, str] = {}
         self._controller = Controller(cluster, store)
         self._missing_since: dict[str, float] = {}
+        self._failures: dict[str, int] = {}  # pods that failed, by stage
         self.away = False
         self._looked = False
         self._refused_since: float | None = None
@@ -92,6 +94,19 @@ class Waiting:
                 state = "queued" if job and queued(job) else "released"
             if state != self.states[key]:
                 self._changed(key, state, job)
+            elif state == "released" and job:
+                self._tell_retry(key, job)
+
+    def _tell_retry(self, key: str, job: Job) -> None:
+        """That a pod has failed and another is to follow, with what the last one said."""
+        count = int(job["status"].get("failed") or 0)
+        if count > self._failures.get(key, 0):
+            name = job["metadata"]["name"]
+            reason, status = last_words(self.cluster.list(PODS, selector=f"batch.kubernetes.io/job-name={name}"), "")
+            code = "" if status is None else f" with exit {status}"
+            said = f"attempt {count} ended{code}{': ' if reason else ''}{reason}; it is tried again"
+            self.say(f"retrying {key[:12]} {self.plan.stages[key].title}: {said}")
+        self._failures[key] = count
 
     def _state(self, key: str, job: Job | None, noted: bool) -> State:
         if job is None:

@@ -237,7 +237,7 @@ def test_the_next_commands_are_ones_that_there_are(cluster: Cluster, study: Make
     ended = thin.xtl("submit", "grid.yaml", "--yes")
     lines = [line.strip() for line in ended.out.split("Next:")[1].splitlines() if line.strip()]
     assert [parse(line)[0] for line in lines if line.startswith("xtl ")] == [("status",), ("logs",)]
-    assert lines[2] == f"kubectl -n {cluster.namespace} get jobs -l grid.xtl.dev/thin"
+    assert lines[2] == f"kubectl -n {cluster.namespace} get jobs -l grid.xtl.dev/thin -L xtl.dev/stage"
     assert "No controller is alive" in ended.err
     again = ended.err.strip().splitlines()[-1].strip()
     assert parse(again)[1]["wait"]

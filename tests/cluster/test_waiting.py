@@ -79,6 +79,23 @@ def test_nobody_but_the_controller_releases_where_one_is_alive(plan: Plan, store
     assert not all(job["spec"]["suspend"] for job in cluster.list(JOBS))
 
 
+def test_a_retry_is_told_with_what_the_last_attempt_said(study: MakeStudy, cluster: Cluster, store: Store) -> None:
+    shell = ["sh", "-c", "echo 2026-01-01T00:00:01 ERROR the disk is full >&2; exit 1"]
+    grid = study(patch=[{**SLEEP[0], "value": shell}], grace="1s").folder / "grid.yaml"
+    plan = make_plan(load_grid(grid, None, None))
+    submit(plan, store, cluster, standing(plan, store))
+    said: list[str] = []
+    following = waiting.Waiting(plan, store, cluster, said.append)
+
+    def told() -> list[str]:
+        following.look()
+        return [line for line in said if line.startswith("retrying")]
+
+    first = wait(told, "a retry told")[0]
+    assert "attempt 1 ended with exit 1: the disk is full; it is tried again" in first
+    assert any(stage.title in first for stage in plan.stages.values())
+
+
 def test_jobs_that_someone_has_removed_end_the_waiting(
     plan: Plan, store: Store, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:

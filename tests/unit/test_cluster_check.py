@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from tests.grid import MINIMAL, write
-from xtl import cluster_check, kueue_check
+from xtl import cluster_check, cluster_parts, kueue_check
 from xtl.cli.submit import cluster_store
-from xtl.cluster import Cluster, ClusterRefused
+from xtl.cluster import SECRETS, Cluster, ClusterRefused
 from xtl.errors import UserError
 from xtl.grid import Grid, load
 
@@ -116,6 +116,39 @@ def test_what_is_not_ours_to_read_is_a_warning(tmp_path: Path) -> None:
     found = list(kueue_check.check_kueue(cluster, asking(tmp_path, "team-a")))
     assert [finding.state for finding in found] == ["ok", "warning"]
     assert "not ours to read" in found[1].detail
+
+
+SECRET = f"{SECRETS}/keys"
+
+
+@pytest.mark.parametrize(
+    ("block", "secret", "state", "said"),
+    [
+        ("{endpoint: 'http://inside:9000'}", {}, "ok", "http://inside:9000; from here, http://127.0.0.1:8333"),
+        ("{secret: keys}", {"AWS_ENDPOINT_URL": "aA=="}, "ok", "by the Secret keys"),
+        ("{secret: keys}", {"AWS_ACCESS_KEY_ID": "aA=="}, "warning", "which look for the bucket at Amazon"),
+        ("{secret: keys}", None, "warning", "unless the Secret keys does (not ours to read)"),
+        ("{region: eu-west-1}", {}, "warning", "`cluster: {store: {endpoint: URL}}`"),
+    ],
+)
+def test_pods_without_the_address_that_this_machine_has_are_told(
+    block: str, secret: dict[str, str] | None, state: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:8333")
+    grid = load(write(tmp_path, MINIMAL + f"store: s3://bucket/prefix\ncluster: {{store: {block}}}\n"))
+    cluster = Objects(there={SECRET: {"data": secret}}, closed=frozenset({SECRETS} if secret is None else ()))
+    found = cluster_parts.endpoint(cluster, grid)
+    assert found is not None
+    assert found.state == state
+    assert said in found.detail
+
+
+@pytest.mark.parametrize("store", ["s3://bucket/prefix", "./folder"])
+def test_amazons_own_address_needs_no_telling(store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    grid = load(write(tmp_path, MINIMAL + f"store: {store}\ncluster: {{namespace: research}}\n"))
+    assert cluster_parts.endpoint(Objects(), grid) is None
 
 
 IMAGE = "op: replace, path: /spec/template/spec/containers/0/image, value: mirror/xtl:1"

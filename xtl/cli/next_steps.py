@@ -31,9 +31,10 @@ class Next:
         """How to follow the study, read a stage's log, and see its Jobs."""
         from xtl.render import GRID_PREFIX
 
+        labels = ["-l", f"{GRID_PREFIX}{self.plan.grid.name}", "-L", "xtl.dev/stage"]
         stages = self.plan.stages
         shown = next((key for key, stage in stages.items() if stage.kind == "target"), self.plan.reduce)
-        jobs = ["kubectl", *self._kube("--context"), "get", "jobs", "-l", f"{GRID_PREFIX}{self.plan.grid.name}"]
+        jobs = ["kubectl", *self._kube("--context"), "get", "jobs", *labels]
         return [
             self._xtl("status", "--watch", but="--data"),
             self._xtl("logs", shown[:12], "--follow", but="--data"),
@@ -58,6 +59,7 @@ class Next:
         access = self.plan.grid.cluster.get("store") or {}
         values = [f"store.{name}={access[name]}" for name in ("secret", "endpoint", "region") if access.get(name)]
         install = ["helm", "install", "xtl", "helm/xtl", *self._kube("--kube-context")]
+        values += ["image.repository=REGISTRY/xtl-cli", "image.tag=TAG"]  # the controller's, not the stages'
         install += [word for value in values for word in ("--set", value)]
         here = self._xtl("submit", "--wait")
         return (

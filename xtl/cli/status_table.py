@@ -27,6 +27,8 @@ _ORDER = (*STUCK, "failed", "running", "starting", "retrying", "disrupted", "rel
 _COLOURS = {"done": "green", "failed": "red", "skipped": "yellow", "partial": "yellow"} | dict.fromkeys(STUCK, "red")
 #: A table on a terminal narrower than this has no keys (titles name stages as well) and no tokens/s.
 NARROW = 110
+#: From here on there is room for the names that kubectl knows stages by.
+WIDE = 150
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +107,7 @@ def table(report: Report, all_: bool, width: int) -> RenderableType:
         rows = [(stage, _cells(stage)) for stage in listed]
         names = _columns([cells for _, cells in rows], width)
         for name in names:
-            body.add_column(name, no_wrap=name in ("key", "state", "step", "left", "tokens/s"))
+            body.add_column(name, no_wrap=name in ("key", "job", "state", "step", "left", "tokens/s"))
         for stage, cells in rows:
             body.add_row(*(Text(plain(cells[name]), style=_style(name, stage)) for name in names))
         parts.append(body)
@@ -114,11 +116,11 @@ def table(report: Report, all_: bool, width: int) -> RenderableType:
 
 def _columns(rows: Sequence[Mapping[str, str]], width: int) -> list[str]:
     """Those that have anything to show; on a narrow terminal without what the title and `-o json` tell as well."""
-    wide = {"key": NARROW, "tokens/s": NARROW}
+    wide = {"key": NARROW, "tokens/s": NARROW, "job": WIDE}
     always = ("stage", "state")
     return [
         name
-        for name in ("stage", "key", "state", "step", "loss", "tokens/s", "left", "why")
+        for name in ("stage", "key", "job", "state", "step", "loss", "tokens/s", "left", "why")
         if width >= wide.get(name, 0) and (name in always or any(cells[name] for cells in rows))
     ]
 
@@ -133,6 +135,7 @@ def _cells(stage: StageState) -> dict[str, str]:
     return {
         "stage": stage.title,
         "key": stage.key[:12],
+        "job": stage.job,
         "state": stage.state,
         "step": f"{beat['step']}/{beat['steps']}" if "steps" in beat else "",
         "loss": "" if beat.get("loss") is None else str(beat["loss"]),

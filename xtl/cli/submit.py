@@ -58,6 +58,7 @@ def submit(
     from xtl.cli.common import load_grid, make_plan
     from xtl.cli.next_steps import Next
     from xtl.cluster import Cluster
+    from xtl.cluster_parts import endpoint
     from xtl.submit import preflight, standing
     from xtl.submit import submit as create
 
@@ -68,6 +69,8 @@ def submit(
     now = standing(plan, opened)
     missing = preflight(plan, opened, cluster, now)
     print(_preview(plan, now, missing, cluster), file=sys.stderr)
+    if (address := endpoint(cluster, grid)) and address.state != "ok":
+        print(f"warning: {address.detail}", file=sys.stderr)
     if not dry_run:
         if missing and not yes and sys.stdin.isatty():
             typer.confirm("Submit?", abort=True, err=True)

@@ -34,6 +34,7 @@ _AT_ONCE = 8
 _TYPES = {".html": "text/html; charset=utf-8", ".svg": "image/svg+xml", ".json": "application/json",
           ".txt": "text/plain; charset=utf-8", ".md": "text/plain; charset=utf-8",
           ".csv": "text/csv; charset=utf-8"}  # fmt: skip
+_AMAZON = re.compile(r"\.amazonaws\.com(\.cn)?(:\d+)?/?$")
 _URL = re.compile(r"^s3://([^/?#@]+)(?:/([^?#]*))?$")
 
 
@@ -50,6 +51,8 @@ class S3Store:
         self._attempts = attempts
         self._client = _client(attempts, connect_seconds, read_seconds, self.url)
         self._where = f"{self.url} at {redact(self._client.meta.endpoint_url)}"
+        #: Where this machine was told to find a store that is not Amazon's; "" for Amazon's.
+        self.endpoint = "" if _AMAZON.search(self._client.meta.endpoint_url) else self._client.meta.endpoint_url
         self._transfers = _transfers(self._client)
         self._ranges = Ranges(_AT_ONCE, RANGE_BYTES)
 
@@ -203,7 +206,7 @@ def _client(attempts: int, connect_seconds: float, read_seconds: float, url: str
         region = session.get_config_variable("region") or "us-east-1"
         client = session.create_client("s3", region_name=region, config=config)
         styled = (session.get_scoped_config().get("s3") or {}).get("addressing_style")
-        if styled or re.search(r"\.amazonaws\.com(\.cn)?(:\d+)?/?$", client.meta.endpoint_url):
+        if styled or _AMAZON.search(client.meta.endpoint_url):
             return client
         path_style = config.merge(Config(s3={"addressing_style": "path"}))
         return session.create_client("s3", region_name=region, config=path_style)
