@@ -228,6 +228,7 @@ def test_a_dry_run_writes_nothing_anywhere(cluster: Cluster, study: MakeStudy, s
     ended = thin.xtl("submit", "grid.yaml", option, "-o", "json")
     assert ended.status == 0, ended
     assert len(json.loads(ended.out)["created"]) == 4
+    assert "to upload: " in ended.err
     assert cluster.list(JOBS) == []
     assert list(store.list("")) == []
 

@@ -55,6 +55,7 @@ def submit(
 
     Example: xtl submit my-study.yaml --store s3://bucket/prefix --dry-run
     """
+    from xtl import inputs
     from xtl.cli.common import load_grid, make_plan
     from xtl.cli.next_steps import Next
     from xtl.cluster import Cluster
@@ -71,7 +72,9 @@ def submit(
     print(_preview(plan, now, missing, cluster), file=sys.stderr)
     if (address := endpoint(cluster, grid)) and address.state != "ok":
         print(f"warning: {address.detail}", file=sys.stderr)
-    if not dry_run:
+    if dry_run:
+        inputs.upload(plan, opened, now.done, _say, dry_run=True)
+    else:
         if missing and not yes and sys.stdin.isatty():
             typer.confirm("Submit?", abort=True, err=True)
         plan = prepare(plan, opened, now, replace=replace)
@@ -123,19 +126,20 @@ def prepare(plan: Plan, store: Store, now: Standing, *, replace: bool) -> Plan:
     from xtl import inputs, local
     from xtl.store import commit, grids
 
-    def say(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
-
     grids.register(store, plan.grid, plan, replace=replace)
     for key, problem in now.broken.items():
         if commit.discard(store, key):
-            say(f"{plan.stages[key].title} will run again: {problem}")
-    plan = inputs.upload(plan, store, now.done, say)
+            _say(f"{plan.stages[key].title} will run again: {problem}")
+    plan = inputs.upload(plan, store, now.done, _say)
     local.prepare(plan, store)
     for key, stage in plan.stages.items():
         if stage.kind == "fetch" and key not in now.done:  # an earlier spec may name a folder that pods do not see
             local.put_spec(store, stage)
     return plan
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 class _Bar:
