@@ -85,17 +85,19 @@ def sample(size: int, cap: int | None, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng([seed, 3]).permutation(size)[:cap])
 
 
-def micro_batches(batch: Sequence[Item], budget: int) -> list[list[Feature]]:
-    """A step's features in micro-batches of at most `budget` word pieces, padding counted; longest first, so that
-    what does not fit shows at once. An item larger than the budget has a micro-batch of its own."""
+def micro_batches(batch: Sequence[Item], budget: int, *, packed: bool = False) -> list[list[Feature]]:
+    """A step's features in micro-batches of at most `budget` word pieces, padding counted unless they run packed;
+    longest first, so that what does not fit shows at once. An item larger than the budget has a micro-batch of its
+    own."""
     cut: list[list[Feature]] = []
     current: list[Feature] = []
-    width = 0
+    width = total = 0
     for item in sorted(batch, key=lambda item: -max(map(len, item))):
-        wide = max(width, max(map(len, item)))
-        if current and wide * (len(current) + len(item)) > budget:
+        wide, own = max(width, max(map(len, item))), sum(map(len, item))
+        size = total + own if packed else wide * (len(current) + len(item))
+        if current and size > budget:
             cut.append(current)
-            current, wide = [], max(map(len, item))
+            current, wide, total = [], max(map(len, item)), 0
         current = current + item
-        width = wide
+        width, total = wide, total + own
     return [*cut, current] if current else cut

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from jobs import families, resume
+from jobs import families, packed, resume
 from jobs.batching import sample
 from jobs.context import Context, log
 from jobs.device import Device
@@ -48,6 +48,8 @@ def load(context: Context, key: str, device: Device) -> Encoder:
     with context.phase("loading"):
         model = load_encoder(folder)
         model.to(device.torch)  # type: ignore[arg-type]
+        if not packed.pack(model):
+            log.info("%s does not run packed: micro-batches are sorted by length and padded", model.config.model_type)
         tokenizer = load_tokenizer(folder)
         tokenizer.model_max_length = min(tokenizer.model_max_length, longest_input(model))  # few folders say it
         return Encoder(model=model, tokenizer=tokenizer, device=device)

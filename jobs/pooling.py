@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from jobs import packed
 from jobs import stop as signals
 from jobs.batching import micro_batches
 from jobs.families.base import Feature
@@ -67,7 +68,7 @@ def encode(
     was_training = encoder.training
     encoder.eval()
     with torch.inference_mode():
-        for batch in micro_batches([[feature] for feature in features], micro_tokens):
+        for batch in micro_batches([[feature] for feature in features], micro_tokens, packed=packed.is_packed(encoder)):
             (stop or signals.check)()
             with autocast():
                 pooled = _pooled(encoder, tokenizer, batch, wanted, torch.device(device))
@@ -103,6 +104,26 @@ def _pooled(
     layers: Sequence[int],
     device: torch.device,
 ) -> NDArray[np.float32]:
+    if packed.is_packed(encoder):
+        found = packed.hidden_states(encoder, batch, device, output_hidden_states=True).hidden_states
+        lengths = torch.tensor([len(feature) for feature in batch], device=device)
+        means = torch.stack(
+            [torch.segment_reduce(found[layer][0].float(), "mean", lengths=lengths) for layer in layers]
+        )
+    else:
+        means = _padded(encoder, tokenizer, batch, layers, device)
+    if not bool(torch.isfinite(means).all()):
+        raise TrainingFailed("the encoder gives sentence vectors that are not numbers: its training diverged")
+    return means.cpu().numpy()
+
+
+def _padded(
+    encoder: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    batch: Sequence[Feature],
+    layers: Sequence[int],
+    device: torch.device,
+) -> Tensor:
     rows = [torch.as_tensor(feature.pieces, dtype=torch.int64) for feature in batch]
     pad = float(tokenizer.pad_token_id or 0)
     pieces = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=pad).to(device)
@@ -110,10 +131,7 @@ def _pooled(
     mask = (torch.arange(pieces.shape[1], device=device) < counts[:, None]).long()
     states = encoder(input_ids=pieces, attention_mask=mask, output_hidden_states=True).hidden_states
     weights = (mask / counts.clamp(min=1)[:, None]).float()
-    means = torch.stack([_mean(states[layer], weights) for layer in layers])
-    if not bool(torch.isfinite(means).all()):
-        raise TrainingFailed("the encoder gives sentence vectors that are not numbers: its training diverged")
-    return means.cpu().numpy()
+    return torch.stack([_mean(states[layer], weights) for layer in layers])
 
 
 def _mean(states: Tensor, weights: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from jobs import stop
+from jobs import packed, stop
 from jobs.batching import Item, Schedule, items, micro_batches, steps_an_epoch
 from jobs.device import Device
 from jobs.families.base import Family, Feature
@@ -115,9 +115,10 @@ class Trainer:
         batch = self._prepared(part, [self.items[index][i] for i in self.schedule.draw(index, turn)])
         units = sum(feature.units for item in batch for feature in item) or 1.0
         total = 0.0
-        for features in micro_batches(batch, int(part.settings["micro_tokens"])):
+        budget, packs = int(part.settings["micro_tokens"]), packed.is_packed(self.encoder)
+        for features in micro_batches(batch, budget, packed=packs):
             with self.device.autocast():
-                hidden, mask = self._encode(features)
+                hidden, mask = encode(self.encoder, features, self.pad, self.device)
                 loss = part.family.loss(part.head, hidden, features, mask)
             (loss / units).backward()
             total += float(loss.detach())
@@ -144,10 +145,6 @@ class Trainer:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
 
-    def _encode(self, features: Sequence[Feature]) -> tuple[Tensor, Tensor]:
-        inputs, mask = padded(features, self.pad, self.device)
-        return self.encoder(**inputs).last_hidden_state, mask
-
     def _figures(self, began: float, first: int) -> dict[str, Any]:
         spent = max(time.monotonic() - began, 1e-9)
         left = spent / (self.step - first) * (self.steps - self.step)
@@ -158,6 +155,14 @@ class Trainer:
             "tokens_per_second": round(self.pieces / spent),
             "seconds_left": round(left),
         }
+
+
+def encode(encoder: PreTrainedModel, features: Sequence[Feature], pad: int, device: Device) -> tuple[Tensor, Tensor]:
+    """Hidden states (features, longest, size) and the mask of real pieces; packed where the encoder runs so."""
+    if packed.is_packed(encoder):
+        return packed.encode(encoder, features, device.torch)
+    inputs, mask = padded(features, pad, device)
+    return encoder(**inputs).last_hidden_state, mask
 
 
 def padded(features: Iterable[Feature], pad: int, device: Device) -> tuple[dict[str, Tensor], Tensor]:
@@ -196,11 +201,11 @@ def predict(
     found: list[Any] = [None] * len(features)
     done = 0
     with torch.inference_mode():
-        for batch in micro_batches([[feature] for feature in features], budget):
+        for batch in micro_batches([[feature] for feature in features], budget, packed=packed.is_packed(encoder)):
             stop.check()
             with device.autocast():
-                inputs, mask = padded(batch, pad, device)
-                outputs = family.outputs(head, encoder(**inputs).last_hidden_state, batch, mask)
+                hidden, mask = encode(encoder, batch, pad, device)
+                outputs = family.outputs(head, hidden, batch, mask)
             for feature, output in zip(batch, outputs, strict=True):
                 found[position[id(feature)]] = output
             done += len(batch)

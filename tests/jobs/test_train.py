@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from jobs import families
+from jobs import families, train
 from jobs.device import Device, open_device
 from jobs.families.base import PreTrainedModel
 from jobs.tiny import make_encoder, train_tokenizer
@@ -79,13 +79,13 @@ def test_how_a_step_is_cut_changes_nothing_but_rounding(
 
 def test_the_cut_really_cuts(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
-    whole = Trainer._encode
+    whole = train.encode
 
-    def counting(self: Trainer, features: Any) -> Any:
+    def counting(encoder: Any, features: Any, *options: Any) -> Any:
         calls.append(len(features) * max(map(len, features)))
-        return whole(self, features)
+        return whole(encoder, features, *options)
 
-    monkeypatch.setattr(Trainer, "_encode", counting)
+    monkeypatch.setattr(train, "encode", counting)
     _, trainer = trained(device, micro_tokens=40, task="mnli", examples=PAIRS)
     assert len(calls) >= 2 * trainer.steps
     assert max(calls) <= 40
