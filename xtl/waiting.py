@@ -100,13 +100,19 @@ class Waiting:
     def _tell_retry(self, key: str, job: Job) -> None:
         """That a pod has failed and another is to follow, with what the last one said."""
         count = int(job["status"].get("failed") or 0)
-        if count > self._failures.get(key, 0):
-            name = job["metadata"]["name"]
-            reason, status = last_words(self.cluster.list(PODS, selector=f"batch.kubernetes.io/job-name={name}"), "")
+        if count > self._failures.get(key, 0) and not condition(job, "FailureTarget"):  # no other one follows then
+            reason, status = last_words(self._pods(job), "")
             code = "" if status is None else f" with exit {status}"
             said = f"attempt {count} ended{code}{': ' if reason else ''}{reason}; it is tried again"
             self.say(f"retrying {key[:12]} {self.plan.stages[key].title}: {said}")
         self._failures[key] = count
+
+    def _pods(self, job: Job) -> list[Job]:
+        """The Job's; none where they are not ours to list, for which nobody's waiting ends."""
+        try:
+            return self.cluster.list(PODS, selector=f"batch.kubernetes.io/job-name={job['metadata']['name']}")
+        except ClusterRefused:
+            return []
 
     def _state(self, key: str, job: Job | None, noted: bool) -> State:
         if job is None:

@@ -96,6 +96,19 @@ def test_a_retry_is_told_with_what_the_last_attempt_said(study: MakeStudy, clust
     assert any(stage.title in first for stage in plan.stages.values())
 
 
+def test_what_will_never_work_is_not_said_to_be_tried_again(study: MakeStudy, cluster: Cluster, store: Store) -> None:
+    shell = ["sh", "-c", "echo 2026-01-01T00:00:01 ERROR a broken row >&2; exit 42"]
+    grid = study(patch=[{**SLEEP[0], "value": shell}], grace="1s").folder / "grid.yaml"
+    plan = make_plan(load_grid(grid, None, None))
+    submit(plan, store, cluster, standing(plan, store))
+    said: list[str] = []
+    following = waiting.Waiting(plan, store, cluster, said.append)
+    assert not following.run()
+    assert "failed" in following.states.values()
+    assert [line for line in said if line.startswith("failed")]
+    assert not [line for line in said if line.startswith("retrying")]
+
+
 def test_jobs_that_someone_has_removed_end_the_waiting(
     plan: Plan, store: Store, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
