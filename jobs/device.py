@@ -44,6 +44,8 @@ def open_device(precision: str, threads: int) -> Device:
     XtlError, to be tried elsewhere."""
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(not torch.cuda.is_available())
+    # Else torch fills every new tensor, so that one who reads it before writing gets the same twice. Nobody here does.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if os.environ.get("XTL_GPU") == "1" and not torch.cuda.is_available():
         raise XtlError("this pod asked for a GPU and torch finds none: a fault of the node or of the image's torch")
     accelerator = Accelerator(mixed_precision="bf16" if precision == "bf16" else "no")

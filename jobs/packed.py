@@ -89,15 +89,13 @@ def _attention(
     **_: Any,
 ) -> tuple[Tensor, None]:
     """query, key, value: (1, heads, word pieces, size). Gives (1, word pieces, heads, size)."""
-    found, start = [], 0
-    for count, length in runs:
-        q, k, v = (
-            x[0, :, start : start + count * length].unflatten(1, (count, length)).transpose(0, 1)
-            for x in (query, key, value)
-        )
+    # split, not slices: the gradient of a slice is a whole row of zeros, one for every call.
+    sizes = [count * length for count, length in runs]
+    found = []
+    for (count, length), *row in zip(runs, *(x[0].split(sizes, dim=1) for x in (query, key, value)), strict=True):
+        q, k, v = (x.unflatten(1, (count, length)).transpose(0, 1) for x in row)
         seen = scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scaling)
         found.append(seen.transpose(1, 2).flatten(0, 1))
-        start += count * length
     return torch.cat(found)[None], None
 
 
