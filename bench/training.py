@@ -52,7 +52,7 @@ class Padded(nn.Module):
 
     def forward(self, input_ids: Any, attention_mask: Any, labels: Any) -> dict[str, Any]:
         hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        logits = self.head(hidden)
+        logits = self.head(hidden[:, 0])
         return {"loss": nn.functional.cross_entropy(logits, labels), "logits": logits}
 
 

@@ -2,8 +2,8 @@
 
 Positions start anew with each sequence and attention stays inside it, so every sequence sees what it sees alone; what
 is per token (embeddings, projections, feed-forward) runs on real word pieces only. It goes through transformers' own
-attention interface: the model's code is as it is. Neighbours of equal length share one attention call, for micro-
-batches are sorted by length.
+attention interface: the model's code is as it is. On a CPU neighbours of equal length share one attention call, for
+micro-batches are sorted by length; a GPU has kernels for sequences of many lengths.
 
 Only architectures that are known to take positions from outside and to attend through that interface run packed; the
 others are padded, and the log says so. The result is that of the padded path within rounding (dropout draws other
@@ -13,6 +13,8 @@ numbers).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 from itertools import groupby
 from typing import Any
 
@@ -32,6 +34,23 @@ _FROM_PADDING = {"xlm-roberta": True, "roberta": True, "camembert": True, "bert"
 Runs = tuple[tuple[int, int], ...]  # (sequences, their length), one after another
 
 
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """Where the sequences of a row lie. edges: (sequences + 1,) int32, where each begins and the last ends, on the
+    device; the rest is known without asking the device."""
+
+    runs: Runs
+    edges: Tensor
+    shortest: int
+    longest: int
+
+    def to(self, device: torch.device, *, non_blocking: bool = False) -> Row:
+        return replace(self, edges=self.edges.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> Row:
+        return replace(self, edges=self.edges.pin_memory())
+
+
 def pack(encoder: PreTrainedModel) -> bool:
     """Make the encoder run packed; False for an architecture that is not known to."""
     if encoder.config.model_type not in _FROM_PADDING:
@@ -44,36 +63,27 @@ def is_packed(encoder: PreTrainedModel) -> bool:
     return encoder.config._attn_implementation == ATTENTION
 
 
-def hidden_states(encoder: PreTrainedModel, features: Sequence[Feature], device: torch.device, **options: Any) -> Any:
-    """The encoder's output over one row, (1, word pieces, hidden size)."""
+def inputs(encoder: PreTrainedModel, features: Sequence[Feature]) -> dict[str, Any]:
+    """What a packed encoder is called with: one row, (1, word pieces) int64 each, and how it is cut; on the CPU."""
     lengths = np.array([len(feature) for feature in features])
-    starts = np.repeat(np.cumsum(lengths) - lengths, lengths)
-    positions = np.arange(lengths.sum()) - starts
+    edges = np.concatenate([[0], np.cumsum(lengths)])
+    positions = np.arange(edges[-1]) - np.repeat(edges[:-1], lengths)
     if _FROM_PADDING[encoder.config.model_type]:
         positions += int(encoder.config.pad_token_id) + 1
-    inputs = {"input_ids": np.concatenate([feature.pieces for feature in features]), "position_ids": positions}
+    row = {"input_ids": np.concatenate([feature.pieces for feature in features]), "position_ids": positions}
     if features[0].segments is not None:
-        inputs["token_type_ids"] = np.concatenate([feature.segments for feature in features])
-    row = {name: torch.from_numpy(np.asarray(x, dtype=np.int64))[None].to(device) for name, x in inputs.items()}
-    return encoder(**row, runs=runs_of(lengths), **options)
-
-
-def encode(encoder: PreTrainedModel, features: Sequence[Feature], device: torch.device) -> tuple[Tensor, Tensor]:
-    """What heads see: the last hidden states as (features, longest, size), and the mask, (features, longest) int64."""
-    row = hidden_states(encoder, features, device).last_hidden_state[0]
-    lengths = torch.tensor([len(feature) for feature in features], device=device)
-    mask = (torch.arange(int(lengths.max()), device=device) < lengths[:, None]).long()
-    return unpacked(row, mask), mask
+        row["token_type_ids"] = np.concatenate([feature.segments for feature in features])
+    shape = Row(
+        runs=runs_of(lengths),
+        edges=torch.from_numpy(edges.astype(np.int32)),
+        shortest=int(lengths.min()),
+        longest=int(lengths.max()),
+    )
+    return {**{name: torch.from_numpy(np.asarray(x, dtype=np.int64))[None] for name, x in row.items()}, "row": shape}
 
 
 def runs_of(lengths: Sequence[int] | np.ndarray) -> Runs:
     return tuple((len(list(same)), int(length)) for length, same in groupby(lengths))
-
-
-def unpacked(row: Tensor, mask: Tensor) -> Tensor:
-    """(word pieces, size) as (features, longest, size), zeros where `mask` (features, longest) is 0: what heads see."""
-    whole = row.new_zeros(*mask.shape, row.shape[-1])
-    return whole.masked_scatter(mask.bool()[..., None], row)
 
 
 def _attention(
@@ -83,24 +93,58 @@ def _attention(
     value: Tensor,
     attention_mask: None,
     *,
-    runs: Runs,
+    row: Row,
     dropout: float = 0.0,
     scaling: float | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
     """query, key, value: (1, heads, word pieces, size). Gives (1, word pieces, heads, size)."""
+    attend = _by_runs if query.device.type == "cpu" else _by_edges
+    return attend(query[0], key[0], value[0], row, dropout, scaling)[None], None
+
+
+def _by_runs(query: Tensor, key: Tensor, value: Tensor, row: Row, dropout: float, scale: float | None) -> Tensor:
+    """One call for neighbours of equal length. (heads, word pieces, size) to (word pieces, heads, size)."""
     # split, not slices: the gradient of a slice is a whole row of zeros, one for every call.
-    sizes = [count * length for count, length in runs]
+    sizes = [count * length for count, length in row.runs]
     found = []
-    for (count, length), *row in zip(runs, *(x[0].split(sizes, dim=1) for x in (query, key, value)), strict=True):
-        q, k, v = (x.unflatten(1, (count, length)).transpose(0, 1) for x in row)
-        seen = scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scaling)
+    for (count, length), *part in zip(row.runs, *(x.split(sizes, dim=1) for x in (query, key, value)), strict=True):
+        q, k, v = (x.unflatten(1, (count, length)).transpose(0, 1) for x in part)
+        seen = scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scale)
         found.append(seen.transpose(1, 2).flatten(0, 1))
-    return torch.cat(found)[None], None
+    return torch.cat(found)
+
+
+def _by_edges(query: Tensor, key: Tensor, value: Tensor, row: Row, dropout: float, scale: float | None) -> Tensor:
+    """One call for all. flash-attention where it is installed; else torch's kernel for sequences of many lengths, which
+    knows no dropout; else torch's attention over jagged tensors, which does, and which takes float32 too."""
+    q, k, v = (x.transpose(0, 1).contiguous() for x in (query, key, value))
+    half = q.dtype in (torch.bfloat16, torch.float16)
+    if half and (flash := _flash_attention()) is not None:
+        return flash(q, k, v, row.edges, row.edges, row.longest, row.longest, dropout_p=dropout, softmax_scale=scale)
+    if half and not dropout:
+        from torch.nn.attention.varlen import varlen_attn
+
+        return varlen_attn(q, k, v, row.edges, row.edges, row.longest, row.longest, scale=scale)  # type: ignore
+    q, k, v = (
+        torch.nested.nested_tensor_from_jagged(x, row.edges, min_seqlen=row.shortest, max_seqlen=row.longest)
+        for x in (q, k, v)
+    )
+    q, k, v = (x.transpose(1, 2) for x in (q, k, v))
+    return scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scale).transpose(1, 2).values()
+
+
+@cache
+def _flash_attention() -> Any:
+    try:
+        from flash_attn import flash_attn_varlen_func
+    except ImportError:
+        return None
+    return flash_attn_varlen_func
 
 
 def _no_mask(*_: Any, **__: Any) -> None:
-    """Nothing to mask: there is no padding, and `runs` keeps sequences apart."""
+    """Nothing to mask: there is no padding, and the row's layout keeps sequences apart."""
 
 
 AttentionInterface.register(ATTENTION, _attention)

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from jobs import packed
 from jobs import stop as signals
+from jobs.batch import padded
 from jobs.batching import micro_batches
 from jobs.families.base import Feature
 from jobs.model import longest_input
@@ -93,7 +93,7 @@ def _tokenize(tokenizer: PreTrainedTokenizerBase, texts: list[str], length: int)
                 kept = tokenizer(text, truncation=True, max_length=length)["input_ids"]
                 cut += len(pieces) - len(kept)
             # An array: a list of ints takes nine times the memory, which a million sentences feel.
-            features.append(Feature(example=len(features), pieces=np.asarray(kept, dtype=np.int32)))  # type: ignore
+            features.append(Feature(example=len(features), pieces=np.asarray(kept, dtype=np.int32)))
     return features, cut
 
 
@@ -104,38 +104,16 @@ def _pooled(
     layers: Sequence[int],
     device: torch.device,
 ) -> NDArray[np.float32]:
-    if packed.is_packed(encoder):
-        found = packed.hidden_states(encoder, batch, device, output_hidden_states=True).hidden_states
-        lengths = torch.tensor([len(feature) for feature in batch], device=device)
-        means = torch.stack(
-            [torch.segment_reduce(found[layer][0].float(), "mean", lengths=lengths) for layer in layers]
-        )
-    else:
-        means = _padded(encoder, tokenizer, batch, layers, device)
+    pad = int(tokenizer.pad_token_id or 0)
+    inputs, real = (packed.inputs(encoder, batch), None) if packed.is_packed(encoder) else padded(batch, pad)
+    found = encoder(**{name: value.to(device) for name, value in inputs.items()}, output_hidden_states=True)
+    lengths = torch.tensor([len(feature) for feature in batch], device=device)
+    rows = (found.hidden_states[layer].flatten(0, 1) for layer in layers)
+    whole = (row if real is None else row[real.to(device)] for row in rows)
+    means = torch.stack([torch.segment_reduce(row.float(), "mean", lengths=lengths) for row in whole])
     if not bool(torch.isfinite(means).all()):
         raise TrainingFailed("the encoder gives sentence vectors that are not numbers: its training diverged")
     return means.cpu().numpy()
-
-
-def _padded(
-    encoder: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    batch: Sequence[Feature],
-    layers: Sequence[int],
-    device: torch.device,
-) -> Tensor:
-    rows = [torch.as_tensor(feature.pieces, dtype=torch.int64) for feature in batch]
-    pad = float(tokenizer.pad_token_id or 0)
-    pieces = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=pad).to(device)
-    counts = torch.tensor([len(row) for row in rows], device=device)
-    mask = (torch.arange(pieces.shape[1], device=device) < counts[:, None]).long()
-    states = encoder(input_ids=pieces, attention_mask=mask, output_hidden_states=True).hidden_states
-    weights = (mask / counts.clamp(min=1)[:, None]).float()
-    return torch.stack([_mean(states[layer], weights) for layer in layers])
-
-
-def _mean(states: Tensor, weights: Tensor) -> Tensor:
-    return (states.float() * weights[:, :, None]).sum(dim=1)
 
 
 def _room(shape: tuple[int, int, int]) -> NDArray[np.float32]:

@@ -78,9 +78,7 @@ def _set_moments(trainer: Trainer, moments: Mapping[str, Tensor]) -> None:
     for full, value in moments.items():
         name, moment = full.rsplit("|", 1)
         parameter = parameters[name]
-        # AdamW keeps its step count on the CPU whatever the parameter's device.
-        place = "cpu" if moment == "step" else parameter.device
-        trainer.optimizer.state[parameter][moment] = value.to(place)
+        trainer.optimizer.state[parameter][moment] = value.to(parameter.device)
 
 
 def _cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

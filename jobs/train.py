@@ -4,13 +4,18 @@ A step draws its items by seed and number, cuts them into micro-batches by a tok
 whole step's units, so that the cut changes nothing. torch's generator is seeded anew at each step from (seed, step):
 nothing of the past but weights and optimiser moments is needed to go on. On one processor with one number of threads
 the same stage gives the same bytes, interrupted or not.
+
+On a GPU nothing in a step waits for it: the next step's batches are made by another thread meanwhile, and losses are
+read every few steps.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,13 +25,21 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from jobs import packed, stop
+from jobs.batch import Batch, encode, make_batch
 from jobs.batching import Item, Schedule, items, micro_batches, steps_an_epoch
+from jobs.budget import Budget
 from jobs.device import Device
 from jobs.families.base import Family, Feature
 from jobs.optim import make_optimizer, rate
 from xtl.errors import TrainingFailed, UserError
 
 SAVE_SECONDS = 600.0
+#: On a GPU, steps from one look at the loss to the next: each look waits until the GPU is done.
+READ_STEPS = 10
+#: The step after whose gradients memory is measured: the optimiser's moments are there, the allocator has settled.
+MEASURED_STEP = 2
+#: Batches made ahead of a prediction.
+AHEAD = 2
 
 
 @dataclass(kw_only=True)
@@ -46,6 +59,16 @@ class Part:
         return items(self.features, together=self.family.together)
 
 
+@dataclass(kw_only=True)
+class Ready:
+    """A step's items as the encoder will see them, their units, and the batches they are cut into."""
+
+    index: int
+    items: list[Item]
+    units: float
+    batches: list[Batch]
+
+
 class Trainer:
     """An encoder, its heads and an optimiser, at some step of a schedule.
 
@@ -53,7 +76,16 @@ class Trainer:
     lengths and the like are each part's own.
     """
 
-    def __init__(self, encoder: PreTrainedModel, parts: Sequence[Part], *, seed: int, device: Device, pad: int) -> None:
+    def __init__(
+        self,
+        encoder: PreTrainedModel,
+        parts: Sequence[Part],
+        *,
+        seed: int,
+        device: Device,
+        pad: int,
+        budget: Budget | None = None,
+    ) -> None:
         self.encoder, self.parts, self.seed, self.device, self.pad = encoder, list(parts), seed, device, pad
         for part in self.parts:
             if not part.features:
@@ -71,9 +103,12 @@ class Trainer:
         self.modules = nn.ModuleDict({"encoder": encoder, **{f"head_{i}": p.head for i, p in enumerate(self.parts)}})
         self.modules.to(device.torch)
         self.optimizer = make_optimizer(self.modules.values(), self.settings)
+        self.budget = budget or Budget(setting=int(self.settings["micro_tokens"]))
+        self.budget.apply(encoder)
         self.step = 0
         self.looked = 0  # the last step after which on_epoch was called
-        self.loss: float | None = None  # of the last step, averaged over its units
+        self.loss: float | None = None  # of the last step that was read, averaged over its units
+        self._unread: list[Tensor] = []  # losses of the steps since
         self.pieces = 0  # word pieces trained on since the process started
 
     def run(
@@ -84,58 +119,108 @@ class Trainer:
         save: Callable[[], None] = lambda: None,
     ) -> None:
         """Train to the last step. on_epoch is called after each epoch of a single-task stage, also where a resumed run
-        stands at an epoch's end and has not looked yet; save, every ten minutes."""
+        stands at an epoch's end and has not looked yet; save, every ten minutes; on_progress, whenever losses are
+        read, and after the first step."""
         turns = [int((self.order[: self.step] == index).sum()) for index in range(len(self.parts))]
         began, first, saved = time.monotonic(), self.step, time.monotonic()
-        while True:
-            if on_epoch and self._epoch_ends() and self.looked < self.step:
-                on_epoch(self.step)
-                self.looked = self.step
-            stop.check()
-            if self.step == self.steps:
-                return
-            if time.monotonic() - saved > SAVE_SECONDS:
-                save()
-                saved = time.monotonic()
-            part = int(self.order[self.step])
-            self.modules.train()
-            self.loss = self._step(part, turns[part])
-            turns[part] += 1
-            self.step += 1
-            on_progress(self._figures(began, first))
+        with ThreadPoolExecutor(1, thread_name_prefix="xtl-batches") as ahead:
+            coming = self._begin(ahead, self.step, turns)
+            while True:
+                if on_epoch and self._epoch_ends() and self.looked < self.step:
+                    on_epoch(self.step)
+                    self.looked = self.step
+                stop.check()
+                if coming is None:
+                    return
+                if time.monotonic() - saved > SAVE_SECONDS:
+                    save()
+                    saved = time.monotonic()
+                ready = coming.result()
+                coming = self._begin(ahead, self.step + 1, turns)
+                self.modules.train()
+                self._step(ready)
+                self.step += 1
+                if self._must_read(first):
+                    self._read()
+                    on_progress(self._figures(began, first))
 
     def _epoch_ends(self) -> bool:
         an_epoch = steps_an_epoch(self.schedule.sizes[0], self.schedule.batch)
         whole = len(self.parts) == 1 and self.step % an_epoch == 0
         return self.step > 0 and (whole or self.step == self.steps)
 
-    def _step(self, index: int, turn: int) -> float:
-        part = self.parts[index]
-        torch.manual_seed(int(np.random.SeedSequence([self.seed, 4, self.step]).generate_state(1)[0]))
-        batch = self._prepared(part, [self.items[index][i] for i in self.schedule.draw(index, turn)])
-        units = sum(feature.units for item in batch for feature in item) or 1.0
-        total = 0.0
-        budget, packs = int(part.settings["micro_tokens"]), packed.is_packed(self.encoder)
-        for features in micro_batches(batch, budget, packed=packs):
-            with self.device.autocast():
-                hidden, mask = encode(self.encoder, features, self.pad, self.device)
-                loss = part.family.loss(part.head, hidden, features, mask)
-            (loss / units).backward()
-            total += float(loss.detach())
-            self.pieces += sum(map(len, features))
-        mean = total / units
-        if not math.isfinite(mean):
-            raise TrainingFailed(
-                f"{part.name}: the loss is {mean} at step {self.step + 1} of {self.steps}; a lower learning rate "
-                f"(now {self.settings['lr']:g}) or fp32 may help"
-            )
-        self._update()
-        return mean
+    def _begin(self, ahead: ThreadPoolExecutor, step: int, turns: list[int]) -> Future[Ready] | None:
+        """Start making a step; None after the last. turns: how often each part has had its turn, counted on here."""
+        if step == self.steps:
+            return None
+        index = int(self.order[step])
+        turns[index] += 1
+        return ahead.submit(self._make, step, index, turns[index] - 1)
 
-    @staticmethod
-    def _prepared(part: Part, batch: list[Item]) -> list[Item]:
-        ready = iter(part.family.prepare([feature for item in batch for feature in item]))
-        return [[next(ready) for _ in item] for item in batch]
+    def _make(self, step: int, index: int, turn: int) -> Ready:
+        part, budget = self.parts[index], self.budget.pieces
+        drawn = [self.items[index][i] for i in self.schedule.draw(index, turn)]
+        random = np.random.default_rng([self.seed, 8, step])
+        prepared = iter(part.family.prepare([feature for item in drawn for feature in item], random))
+        batch = [[next(prepared) for _ in item] for item in drawn]
+        return Ready(
+            index=index,
+            items=batch,
+            units=sum(feature.units for item in batch for feature in item) or 1.0,
+            batches=self._cut(part, batch, budget),
+        )
+
+    def _cut(self, part: Part, batch: list[Item], budget: int) -> list[Batch]:
+        cut = micro_batches(batch, budget, packed=packed.is_packed(self.encoder))
+        return [make_batch(self.encoder, part.family, features, self.pad) for features in cut]
+
+    def _step(self, ready: Ready) -> None:
+        """One optimiser step. Where it does not fit into the GPU's memory, again with smaller micro-batches."""
+        part = self.parts[ready.index]
+        while not self._gradients(part, ready):
+            self.optimizer.zero_grad(set_to_none=True)
+            torch.cuda.empty_cache()
+            held = max(batch.pieces for batch in ready.batches)
+            least = max(sum(map(len, item)) for item in ready.items)
+            self.budget.shrink(self.encoder, held, least, part.name)
+            ready.batches = self._cut(part, ready.items, self.budget.pieces)
+        if self.step == MEASURED_STEP:
+            self.budget.measure(self.device.torch, max(batch.pieces for batch in ready.batches))
+        self._update()
+
+    def _gradients(self, part: Part, ready: Ready) -> bool:
+        """The whole step's; False where memory ran out on the way."""
+        torch.manual_seed(int(np.random.SeedSequence([self.seed, 4, self.step]).generate_state(1)[0]))
+        total, pieces = torch.zeros((), device=self.device.torch), 0
+        try:
+            for batch in ready.batches:
+                here = batch.to(self.device.torch)
+                with self.device.autocast():
+                    loss = part.family.loss(part.head, encode(self.encoder, here), here.given) / ready.units
+                loss.backward()
+                total += loss.detach()
+                pieces += batch.pieces
+        except torch.OutOfMemoryError:
+            return False
+        self._unread.append(total)
+        self.pieces += pieces
+        return True
+
+    def _must_read(self, first: int) -> bool:
+        every = 1 if self.device.torch.type == "cpu" else READ_STEPS
+        return self.step == first + 1 or self.step % every == 0 or self.step == self.steps or self._epoch_ends()
+
+    def _read(self) -> None:
+        losses = torch.stack(self._unread).tolist()
+        self._unread.clear()
+        for step, loss in enumerate(losses, self.step - len(losses) + 1):
+            if not math.isfinite(loss):
+                name = self.parts[int(self.order[step - 1])].name
+                raise TrainingFailed(
+                    f"{name}: the loss is {loss} at step {step} of {self.steps}; a lower learning rate "
+                    f"(now {self.settings['lr']:g}) or fp32 may help"
+                )
+        self.loss = losses[-1]
 
     def _update(self) -> None:
         nn.utils.clip_grad_norm_(self.modules.parameters(), float(self.settings["clip"]))
@@ -157,32 +242,6 @@ class Trainer:
         }
 
 
-def encode(encoder: PreTrainedModel, features: Sequence[Feature], pad: int, device: Device) -> tuple[Tensor, Tensor]:
-    """Hidden states (features, longest, size) and the mask of real pieces; packed where the encoder runs so."""
-    if packed.is_packed(encoder):
-        return packed.encode(encoder, features, device.torch)
-    inputs, mask = padded(features, pad, device)
-    return encoder(**inputs).last_hidden_state, mask
-
-
-def padded(features: Iterable[Feature], pad: int, device: Device) -> tuple[dict[str, Tensor], Tensor]:
-    """Encoder inputs and the mask, (features, longest) int64: padded on the right."""
-    features = list(features)
-    shape = (len(features), max(map(len, features)))
-    pieces = np.full(shape, pad, dtype=np.int64)
-    mask = np.zeros(shape, dtype=np.int64)
-    segments = np.zeros(shape, dtype=np.int64)
-    for row, feature in enumerate(features):
-        pieces[row, : len(feature)] = feature.pieces
-        mask[row, : len(feature)] = 1
-        if feature.segments is not None:
-            segments[row, : len(feature)] = feature.segments
-    inputs = {"input_ids": device.tensor(pieces), "attention_mask": device.tensor(mask)}
-    if features[0].segments is not None:
-        inputs["token_type_ids"] = device.tensor(segments)
-    return inputs, inputs["attention_mask"]
-
-
 def predict(
     encoder: PreTrainedModel,
     head: nn.Module,
@@ -194,20 +253,56 @@ def predict(
     budget: int,
     on_progress: Callable[[dict[str, Any]], None] = lambda figures: None,
 ) -> list[Any]:
-    """`family.outputs` of every feature, in the order given: one pass, sorted by length, batched by a token budget."""
+    """`family.outputs` of every feature, in the order given: one pass, sorted by length, batched by a token budget; the
+    next batch is made while the last is computed. What does not fit into a GPU's memory is cut in half."""
     encoder.eval()
     head.eval()
     position = {id(feature): index for index, feature in enumerate(features)}
     found: list[Any] = [None] * len(features)
     done = 0
-    with torch.inference_mode():
-        for batch in micro_batches([[feature] for feature in features], budget, packed=packed.is_packed(encoder)):
+    cut = micro_batches(items(features, together=family.together), budget, packed=packed.is_packed(encoder))
+
+    def make(some: Sequence[Feature]) -> Batch:
+        return make_batch(encoder, family, some, pad)
+
+    with torch.inference_mode(), ThreadPoolExecutor(1, thread_name_prefix="xtl-batches") as ahead:
+        coming = deque(ahead.submit(make, some) for some in cut[:AHEAD])
+        for following in [*cut[AHEAD:], *[None] * len(coming)]:
             stop.check()
-            with device.autocast():
-                hidden, mask = encode(encoder, batch, pad, device)
-                outputs = family.outputs(head, hidden, batch, mask)
-            for feature, output in zip(batch, outputs, strict=True):
+            batch = coming.popleft().result()
+            if following is not None:
+                coming.append(ahead.submit(make, following))
+            outputs = _outputs(encoder, head, family, batch, device, make)
+            for feature, output in zip(batch.features, outputs, strict=True):
                 found[position[id(feature)]] = output
-            done += len(batch)
+            done += len(batch.features)
             on_progress({"step": done, "steps": len(features)})
     return found
+
+
+def _outputs(
+    encoder: PreTrainedModel,
+    head: nn.Module,
+    family: Family,
+    batch: Batch,
+    device: Device,
+    make: Callable[[Sequence[Feature]], Batch],
+) -> list[Any]:
+    try:
+        here = batch.to(device.torch)
+        with device.autocast():
+            return family.outputs(head, encode(encoder, here), here.given, batch.features)
+    except torch.OutOfMemoryError:
+        parts = items(batch.features, together=family.together)
+        if len(parts) == 1:
+            raise UserError(
+                f"one input of {batch.pieces} word pieces does not fit into the GPU's memory: lower `length` in the "
+                "grid, or take a GPU with more memory"
+            ) from None
+    torch.cuda.empty_cache()
+    half = len(parts) // 2
+    return [
+        output
+        for side in (parts[:half], parts[half:])
+        for output in _outputs(encoder, head, family, make([x for item in side for x in item]), device, make)
+    ]

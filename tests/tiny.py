@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast, XLMRobertaModel
 
 from jobs import tiny
+from jobs.batch import encode, make_batch
 from jobs.device import Device, open_device
 from jobs.families.base import Family, Feature
-from jobs.train import padded, predict
+from jobs.train import predict
 
 
 def tiny_tokenizer(texts: Iterable[str], vocab_size: int = 2000) -> PreTrainedTokenizerFast:
@@ -39,8 +40,8 @@ class Run:
         self.pad = int(tokenizer.pad_token_id)  # type: ignore[call-overload]
 
     def loss(self, batch: Sequence[Feature]) -> Tensor:
-        inputs, mask = padded(batch, self.pad, cpu())
-        return self.family.loss(self.head, self.encoder(**inputs).last_hidden_state, batch, mask)
+        made = make_batch(self.encoder, self.family, batch, self.pad)
+        return self.family.loss(self.head, encode(self.encoder, made), made.given)
 
     def decode(self, examples: Sequence[dict[str, Any]], *, budget: int = 512) -> list[Any]:
         features = self.family.features(examples, train=False)

@@ -8,10 +8,11 @@ units of the whole optimiser step, so that cutting a step into micro-batches cha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
@@ -27,8 +28,8 @@ class Feature:
     """
 
     example: int
-    pieces: list[int]
-    segments: list[int] | None = None
+    pieces: Sequence[int] | np.ndarray
+    segments: Sequence[int] | np.ndarray | None = None
     labels: Any = None
     units: float = 1.0
     extra: dict[str, Any] = field(default_factory=dict)
@@ -52,17 +53,24 @@ class Family(Protocol):
         to each other, or none. With `train`, every example must carry a label that can be learned (DataError)."""
         ...
 
-    def prepare(self, batch: Sequence[Feature]) -> list[Feature]:
+    def prepare(self, batch: Sequence[Feature], random: np.random.Generator) -> list[Feature]:
         """The features of one optimiser step as the encoder will see them, one for one: called once a step, before it
-        is cut into micro-batches. What is random (masks) comes from torch's current CPU generator."""
+        is cut into micro-batches. What is random (masks) comes from `random`."""
         return list(batch)
 
-    def loss(self, head: nn.Module, hidden: Tensor, batch: Sequence[Feature], mask: Tensor) -> Tensor:
-        """Summed loss (float32 scalar) over the batch's units. hidden: (features, pieces, size); mask: the same
-        shape less size, 1 where a piece is real."""
+    def tensors(self, batch: Sequence[Feature]) -> dict[str, np.ndarray]:
+        """What `loss` and `outputs` read of a micro-batch beside hidden states (labels, places), made ahead of them:
+        what is made in the step itself makes a GPU wait for its copy."""
         ...
 
-    def outputs(self, head: nn.Module, hidden: Tensor, batch: Sequence[Feature], mask: Tensor) -> list[Any]:
+    def loss(self, head: nn.Module, hidden: Tensor, given: Mapping[str, Tensor]) -> Tensor:
+        """Summed loss (float32 scalar) over the batch's units. hidden: (pieces, size), of the real pieces of all its
+        features one after another; given: what `tensors` made."""
+        ...
+
+    def outputs(
+        self, head: nn.Module, hidden: Tensor, given: Mapping[str, Tensor], batch: Sequence[Feature]
+    ) -> list[Any]:
         """What decoding needs of each feature, small and on the CPU (numpy)."""
         ...
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from jobs.families.base import Family, Feature, PreTrainedModel, Tensor, nn, torch
-from jobs.families.heads import FirstPieceHead
+from jobs.families.heads import FirstPieceHead, starts
 from jobs.families.tokens import Frame
 from xtl.errors import DataError
 
@@ -69,19 +69,27 @@ class Choice(Family):
         self.cut += len(context) + len(question) + len(choice) - kept
         return self.frame.two(context_kept + question_kept, choice_kept)
 
-    def loss(self, head: nn.Module, hidden: Tensor, batch: Sequence[Feature], mask: Tensor) -> Tensor:
-        scores = head(hidden)[:, 0]
+    def tensors(self, batch: Sequence[Feature]) -> dict[str, np.ndarray]:
+        """`rows`: (examples, most choices), the choices' rows in the batch, -1 where an example has no more."""
         rows = _groups(batch)
         widest = max(map(len, rows))
-        places = torch.tensor([row + [-1] * (widest - len(row)) for row in rows], device=hidden.device)
-        grid = scores[places].masked_fill(places < 0, -torch.inf)
         labels = [batch[row[0]].labels for row in rows]
-        gold = torch.tensor([-100 if label is None else label for label in labels], device=hidden.device)
-        return nn.functional.cross_entropy(grid, gold, reduction="sum")
+        return {
+            "first": starts(batch),
+            "rows": np.array([row + [-1] * (widest - len(row)) for row in rows]),
+            "gold": np.array([-100 if label is None else label for label in labels]),
+        }
 
-    def outputs(self, head: nn.Module, hidden: Tensor, batch: Sequence[Feature], mask: Tensor) -> list[np.ndarray]:
+    def loss(self, head: nn.Module, hidden: Tensor, given: Mapping[str, Tensor]) -> Tensor:
+        scores, rows = head(hidden[given["first"]])[:, 0], given["rows"]
+        grid = scores[rows].masked_fill(rows < 0, -torch.inf)
+        return nn.functional.cross_entropy(grid, given["gold"], reduction="sum")
+
+    def outputs(
+        self, head: nn.Module, hidden: Tensor, given: Mapping[str, Tensor], batch: Sequence[Feature]
+    ) -> list[np.ndarray]:
         """Each choice's score, a float32 scalar."""
-        return list(head(hidden)[:, 0].cpu().numpy())
+        return list(head(hidden[given["first"]])[:, 0].cpu().numpy())
 
     def decode(
         self, examples: Sequence[dict[str, Any]], features: Sequence[Feature], outputs: Sequence[np.ndarray]

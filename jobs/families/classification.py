@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from jobs.families.base import Family, Feature, PreTrainedModel, Tensor, nn, torch
-from jobs.families.heads import FirstPieceHead
+from jobs.families.base import Family, Feature, PreTrainedModel, Tensor, nn
+from jobs.families.heads import FirstPieceHead, starts
 from jobs.families.tokens import Frame, longest_first
 from xtl.errors import DataError
 
@@ -58,13 +58,17 @@ class Classification(Family):
             raise DataError(self.key, f"example {example['id']}", f"label {label!r} is none of {words}")
         return None if label is None else self._number[label]
 
-    def loss(self, head: nn.Module, hidden: Tensor, batch: Sequence[Feature], mask: Tensor) -> Tensor:
-        gold = torch.tensor([-100 if f.labels is None else f.labels for f in batch], device=hidden.device)
-        return nn.functional.cross_entropy(head(hidden), gold, reduction="sum")
+    def tensors(self, batch: Sequence[Feature]) -> dict[str, np.ndarray]:
+        return {"first": starts(batch), "gold": np.array([-100 if f.labels is None else f.labels for f in batch])}
 
-    def outputs(self, head: nn.Module, hidden: Tensor, batch: Sequence[Feature], mask: Tensor) -> list[np.ndarray]:
+    def loss(self, head: nn.Module, hidden: Tensor, given: Mapping[str, Tensor]) -> Tensor:
+        return nn.functional.cross_entropy(head(hidden[given["first"]]), given["gold"], reduction="sum")
+
+    def outputs(
+        self, head: nn.Module, hidden: Tensor, given: Mapping[str, Tensor], batch: Sequence[Feature]
+    ) -> list[np.ndarray]:
         """Each feature's logits, (labels,) float32."""
-        return list(head(hidden).cpu().numpy())
+        return list(head(hidden[given["first"]]).cpu().numpy())
 
     def decode(
         self, examples: Sequence[dict[str, Any]], features: Sequence[Feature], outputs: Sequence[np.ndarray]

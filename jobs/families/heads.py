@@ -6,8 +6,13 @@ without it by casting the few vectors that a head reads.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
+import numpy as np
 import torch
 from torch import Tensor, nn
+
+from jobs.families.base import Feature
 
 DROPOUT = 0.1  # BERT's and XLM-R's
 _STD = 0.02
@@ -30,9 +35,9 @@ class FirstPieceHead(nn.Module):
         self.out = linear(size, outputs)
         self.dropout = nn.Dropout(DROPOUT)
 
-    def forward(self, hidden: Tensor) -> Tensor:
-        """(features, pieces, size) to (features, outputs), float32."""
-        first = self.dropout(hidden[:, 0].to(self.dense.weight.dtype))
+    def forward(self, vectors: Tensor) -> Tensor:
+        """First pieces' vectors, (features, size), to (features, outputs), float32."""
+        first = self.dropout(vectors.to(self.dense.weight.dtype))
         return self.out(self.dropout(torch.tanh(self.dense(first)))).float()
 
 
@@ -49,7 +54,13 @@ class PieceHead(nn.Module):
         return self.out(self.dropout(vectors.to(self.out.weight.dtype))).float()
 
 
-def gather(hidden: Tensor, rows: list[int], places: list[int]) -> Tensor:
-    """The vectors at (row, place), (n, size)."""
-    at = torch.tensor([rows, places], device=hidden.device)
-    return hidden[at[0], at[1]]
+def starts(batch: Sequence[Feature]) -> np.ndarray:
+    """Where each feature's pieces begin among the batch's, (features,) int64."""
+    lengths = np.array([len(feature) for feature in batch], dtype=np.int64)
+    return np.cumsum(lengths) - lengths
+
+
+def places(batch: Sequence[Feature], inside: Iterable[Sequence[int]]) -> np.ndarray:
+    """Places inside each feature as places among the batch's pieces, (n,) int64."""
+    found = [start + np.asarray(own, dtype=np.int64) for start, own in zip(starts(batch), inside, strict=True)]
+    return np.concatenate(found)

@@ -1,7 +1,7 @@
 """Masked language modelling on plain text, as co-training beside an intermediate task.
 
 A passage is read whole: where it is longer than `length`, in several blocks of about equal size. Of each block 15 % of
-the pieces (at least one) are to be guessed, drawn anew every step (`prepare`, from torch's generator, which the trainer
+the pieces (at least one) are to be guessed, drawn anew every step (`prepare`, from a generator that the trainer
 seeds by step): of those, 80 % are replaced by the mask, 10 % by a random piece, 10 % left as they are (Devlin et al.
 2019, section 3.1 and appendix A.1). The head is XLM-R's: a layer, GELU, LayerNorm, and a decoder that shares the
 encoder's input embeddings. Its layer starts anew, since checkpoints of encoders come without it.
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from jobs.families.base import Family, Feature, PreTrainedModel, Tensor, nn, torch
-from jobs.families.heads import gather, linear
+from jobs.families.heads import linear, places
 from jobs.families.tokens import Frame
 from xtl.errors import ModelError
 
@@ -81,14 +81,13 @@ class MaskedLM(Family):
         size = max(1, round(self.share * len(block)))
         return Feature(example=place, pieces=pieces, segments=segments, units=float(size), extra={"text": len(block)})
 
-    def prepare(self, batch: Sequence[Feature]) -> list[Feature]:
-        random = np.random.default_rng(int(torch.randint(2**62, ())))
+    def prepare(self, batch: Sequence[Feature], random: np.random.Generator) -> list[Feature]:
         return [self._masked(feature, random) for feature in batch]
 
     def _masked(self, feature: Feature, random: np.random.Generator) -> Feature:
         size = int(feature.units)
         places = self.frame.before_first + np.sort(random.choice(feature.extra["text"], size, replace=False))
-        pieces = np.asarray(feature.pieces)
+        pieces = np.array(feature.pieces)  # a copy: the feature is drawn again
         hidden = pieces[places]
         kind = random.random(size)
         drawn = np.where(kind < _MASK + _RANDOM, random.choice(self.vocabulary, size), hidden)
@@ -96,26 +95,27 @@ class MaskedLM(Family):
         extra = {**feature.extra, "places": places.tolist()}
         return replace(feature, pieces=pieces.tolist(), labels=hidden.tolist(), extra=extra)
 
-    def loss(self, head: nn.Module, hidden: Tensor, batch: Sequence[Feature], mask: Tensor) -> Tensor:
-        logits, gold = self._guesses(head, hidden, batch)
-        return nn.functional.cross_entropy(logits, gold, reduction="sum")
+    def tensors(self, batch: Sequence[Feature]) -> dict[str, np.ndarray]:
+        """The hidden pieces of the whole batch, and where they were."""
+        if any(f.labels is None for f in batch):
+            raise ValueError("masked LM: features have to go through prepare() first")
+        return {
+            "places": places(batch, [f.extra["places"] for f in batch]),
+            "gold": np.concatenate([np.asarray(f.labels, dtype=np.int64) for f in batch]),
+        }
 
-    def outputs(self, head: nn.Module, hidden: Tensor, batch: Sequence[Feature], mask: Tensor) -> list[np.ndarray]:
+    def loss(self, head: nn.Module, hidden: Tensor, given: Mapping[str, Tensor]) -> Tensor:
+        return nn.functional.cross_entropy(head(hidden[given["places"]]), given["gold"], reduction="sum")
+
+    def outputs(
+        self, head: nn.Module, hidden: Tensor, given: Mapping[str, Tensor], batch: Sequence[Feature]
+    ) -> list[np.ndarray]:
         """Of each feature: summed loss, pieces guessed right, pieces masked, (3,) float64."""
-        logits, gold = self._guesses(head, hidden, batch)
+        logits, gold = head(hidden[given["places"]]), given["gold"]
         losses = nn.functional.cross_entropy(logits, gold, reduction="none")
         figures = torch.stack([losses.double(), (logits.argmax(-1) == gold).double(), torch.ones_like(losses).double()])
         ends = np.cumsum([len(f.labels) for f in batch])
         return [part.sum(axis=1) for part in np.split(figures.cpu().numpy(), ends[:-1], axis=1)]
-
-    @staticmethod
-    def _guesses(head: nn.Module, hidden: Tensor, batch: Sequence[Feature]) -> tuple[Tensor, Tensor]:
-        if any(f.labels is None for f in batch):
-            raise ValueError("masked LM: features have to go through prepare() first")
-        rows = [row for row, f in enumerate(batch) for _ in f.labels]
-        places = [place for f in batch for place in f.extra["places"]]
-        gold = torch.tensor([piece for f in batch for piece in f.labels], device=hidden.device)
-        return head(gather(hidden, rows, places)), gold
 
     def decode(
         self, examples: Sequence[dict[str, Any]], features: Sequence[Feature], outputs: Sequence[np.ndarray]

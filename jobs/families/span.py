@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from jobs.families.base import Family, Feature, PreTrainedModel, Tensor, nn, torch
-from jobs.families.heads import PieceHead
+from jobs.families.heads import PieceHead, starts
 from jobs.families.tokens import Frame
 from xtl.errors import DataError, UserError
 
@@ -100,7 +100,7 @@ class Span(Family):
     ) -> Iterator[Feature]:
         room = self.frame.room_two - len(question)
         context = self.frame.before_second(len(question))
-        for start in _starts(len(ids), room, self.stride):
+        for start in _window_starts(len(ids), room, self.stride):
             pieces, segments = self.frame.two(question, ids[start : start + room])
             labels = (0, 0)
             if answer and start <= answer[0] and answer[1] < start + room:
@@ -110,15 +110,26 @@ class Span(Family):
                 extra["spans"] = spans[start : start + room]
             yield Feature(example=place, pieces=pieces, segments=segments, labels=labels, extra=extra)
 
-    def loss(self, head: nn.Module, hidden: Tensor, batch: Sequence[Feature], mask: Tensor) -> Tensor:
-        """The mean of the start's and the end's cross-entropy over all real pieces, summed over windows."""
-        logits = head(hidden).masked_fill(mask.unsqueeze(-1) == 0, -torch.inf)
-        points = logits.transpose(1, 2).flatten(0, 1)  # starts and ends of all windows, in the order of `labels`
-        gold = torch.tensor([place for f in batch for place in f.labels], device=hidden.device)
-        return nn.functional.cross_entropy(points, gold, reduction="sum") / 2
+    def tensors(self, batch: Sequence[Feature]) -> dict[str, np.ndarray]:
+        """`grid`: (windows, longest), the places of each window's pieces, -1 beyond its end."""
+        inside = np.arange(max(map(len, batch)))
+        beyond = inside >= np.array([len(f) for f in batch])[:, None]
+        return {
+            "grid": np.where(beyond, -1, starts(batch)[:, None] + inside),
+            "gold": np.array([place for f in batch for place in f.labels]),
+        }
 
-    def outputs(self, head: nn.Module, hidden: Tensor, batch: Sequence[Feature], mask: Tensor) -> list[Points]:
-        logits = head(hidden).cpu().numpy()
+    def loss(self, head: nn.Module, hidden: Tensor, given: Mapping[str, Tensor]) -> Tensor:
+        """The mean of the start's and the end's cross-entropy over all pieces of a window, summed over windows."""
+        grid = given["grid"]
+        logits = head(hidden)[grid].masked_fill(grid.unsqueeze(-1) < 0, -torch.inf)
+        points = logits.transpose(1, 2).flatten(0, 1)  # starts and ends of all windows, in the order of `labels`
+        return nn.functional.cross_entropy(points, given["gold"], reduction="sum") / 2
+
+    def outputs(
+        self, head: nn.Module, hidden: Tensor, given: Mapping[str, Tensor], batch: Sequence[Feature]
+    ) -> list[Points]:
+        logits = np.split(head(hidden).cpu().numpy(), starts(batch)[1:])
         return [
             self._points(scores, f.extra["context"], len(f.extra["spans"]))
             for f, scores in zip(batch, logits, strict=True)
@@ -172,7 +183,7 @@ def _pairs(starts: np.ndarray, ends: np.ndarray, longest: int) -> np.ndarray:
     return (pieces >= 1) & (pieces <= longest)
 
 
-def _starts(size: int, room: int, stride: int) -> range:
+def _window_starts(size: int, room: int, stride: int) -> range:
     """Where windows of `room` pieces start: `stride` apart, or less where that would leave a gap, up to the first that
     reaches the end."""
     step = min(stride, room)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from jobs.families.base import Family, Feature, PreTrainedModel, Tensor, nn, torch
-from jobs.families.heads import PieceHead, gather
+from jobs.families.heads import PieceHead, places
 from jobs.families.tokens import Frame
 from xtl.errors import DataError
 
@@ -92,21 +92,22 @@ class Tagging(Family):
             extra={"first": first},
         )
 
-    def loss(self, head: nn.Module, hidden: Tensor, batch: Sequence[Feature], mask: Tensor) -> Tensor:
-        gold = torch.tensor([number for f in batch for number in f.labels], device=hidden.device)
-        return nn.functional.cross_entropy(self._logits(head, hidden, batch), gold, reduction="sum")
+    def tensors(self, batch: Sequence[Feature]) -> dict[str, np.ndarray]:
+        """Of every word of the batch: its first piece's place, and its tag."""
+        return {
+            "first": places(batch, [f.extra["first"] for f in batch]),
+            "gold": np.concatenate([np.asarray(f.labels, dtype=np.int64) for f in batch]),
+        }
 
-    def outputs(self, head: nn.Module, hidden: Tensor, batch: Sequence[Feature], mask: Tensor) -> list[np.ndarray]:
+    def loss(self, head: nn.Module, hidden: Tensor, given: Mapping[str, Tensor]) -> Tensor:
+        return nn.functional.cross_entropy(head(hidden[given["first"]]), given["gold"], reduction="sum")
+
+    def outputs(
+        self, head: nn.Module, hidden: Tensor, given: Mapping[str, Tensor], batch: Sequence[Feature]
+    ) -> list[np.ndarray]:
         """The best tag's number of each word of each feature, (words,) int16; of equal ones, the first."""
-        best = self._logits(head, hidden, batch).argmax(-1).to(torch.int16).cpu().numpy()
+        best = head(hidden[given["first"]]).argmax(-1).to(torch.int16).cpu().numpy()
         return np.split(best, np.cumsum([len(f.extra["first"]) for f in batch])[:-1])
-
-    @staticmethod
-    def _logits(head: nn.Module, hidden: Tensor, batch: Sequence[Feature]) -> Tensor:
-        """(words of the whole batch, tags)."""
-        rows = [row for row, feature in enumerate(batch) for _ in feature.extra["first"]]
-        places = [place for feature in batch for place in feature.extra["first"]]
-        return head(gather(hidden, rows, places))
 
     def decode(
         self, examples: Sequence[dict[str, Any]], features: Sequence[Feature], outputs: Sequence[np.ndarray]

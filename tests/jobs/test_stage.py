@@ -140,11 +140,11 @@ def test_a_crash_goes_on_from_the_last_state_to_the_same_bytes(
     monkeypatch.setattr(train, "SAVE_SECONDS", -1.0)
     whole, steps = train.Trainer._step, []
 
-    def counting(self: train.Trainer, index: int, turn: int) -> float:
+    def counting(self: train.Trainer, ready: train.Ready) -> None:
         steps.append(self.step)
         if len(steps) == crash_at + 1:
             raise RuntimeError("the node went away")
-        return whole(self, index, turn)
+        whole(self, ready)
 
     monkeypatch.setattr(train.Trainer, "_step", counting)
     assert run(store, wanted) == 1
@@ -165,12 +165,12 @@ def test_told_to_stop_anywhere_it_saves_and_the_rerun_gives_the_same_bytes(
 
     whole, predict = train.Trainer._step, train.micro_batches
 
-    def step(self: train.Trainer, index: int, turn: int) -> float:
+    def step(self: train.Trainer, ready: train.Ready) -> None:
         if (where == "training" and self.step == 8) or (where == "dev" and self.step == 5):
             stop.ask()
         if where == "evaluating" and self.step == self.steps - 1:
             stop.ask()
-        return whole(self, index, turn)
+        whole(self, ready)
 
     monkeypatch.setattr(train.Trainer, "_step", step)
     if where == "first":

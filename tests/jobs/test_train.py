@@ -8,12 +8,14 @@ import pytest
 import torch
 
 from jobs import families, train
+from jobs.batch import Batch, padded
+from jobs.budget import Budget
 from jobs.device import Device, open_device
 from jobs.families.base import PreTrainedModel
 from jobs.tiny import make_encoder, train_tokenizer
-from jobs.train import Part, Trainer, padded, predict
+from jobs.train import Part, Trainer, predict
 from tests import smallworld
-from xtl.errors import UserError
+from xtl.errors import TrainingFailed, UserError
 from xtl.tasks import TASKS
 
 SETTINGS: dict[str, Any] = dict(
@@ -81,9 +83,9 @@ def test_the_cut_really_cuts(device: Device, monkeypatch: pytest.MonkeyPatch) ->
     calls: list[int] = []
     whole = train.encode
 
-    def counting(encoder: Any, features: Any, *options: Any) -> Any:
-        calls.append(len(features) * max(map(len, features)))
-        return whole(encoder, features, *options)
+    def counting(encoder: Any, batch: Batch) -> Any:
+        calls.append(len(batch.features) * max(map(len, batch.features)))
+        return whole(encoder, batch)
 
     monkeypatch.setattr(train, "encode", counting)
     _, trainer = trained(device, micro_tokens=40, task="mnli", examples=PAIRS)
@@ -96,7 +98,7 @@ def test_bf16_keeps_weights_and_moments_in_float32(tmp_path: object) -> None:
     body = encoder()
     trainer = Trainer(body, [part(body, "mnli", PAIRS)], seed=3, device=device, pad=1)
     with device.autocast():
-        inputs, _ = padded(trainer.parts[0].features[:2], 1, device)
+        inputs, _ = padded(trainer.parts[0].features[:2], 1)
         assert body(**inputs).last_hidden_state.dtype in (torch.bfloat16, torch.float32)
         assert torch.nn.Linear(4, 4)(torch.ones(1, 4)).dtype == torch.bfloat16
     trainer.run()
@@ -151,3 +153,73 @@ def test_a_pod_that_asked_for_a_gpu_and_finds_none_is_tried_elsewhere(monkeypatc
     with pytest.raises(Exception, match="asked for a GPU") as caught:
         open_device("fp32", 1)
     assert caught.value.pod_status == 1  # type: ignore[attr-defined]
+
+
+class Full:
+    """A GPU's memory, played: `encode` runs out of it where a micro-batch holds more than `room` word pieces, or with
+    gradient checkpointing more than `room` times `checkpointed`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, room: int, checkpointed: int = 1) -> None:
+        whole = train.encode
+
+        def encode(body: Any, batch: Batch) -> Any:
+            if batch.pieces > room * (checkpointed if body.is_activation_checkpointing else 1):
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return whole(body, batch)
+
+        monkeypatch.setattr(train, "encode", encode)
+
+
+def test_what_does_not_fit_is_halved_and_goes_on_and_is_remembered(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, one = trained(device, micro_tokens=10**6, task="mnli", examples=PAIRS)
+    Full(monkeypatch, room=60)
+    body, told = encoder(hidden_dropout_prob=0.0), []
+    budget = Budget(setting=10**6, remember=told.append)
+    trainer = Trainer(body, [part(body, "mnli", PAIRS)], seed=3, device=device, pad=1, budget=budget)
+    losses: list[float] = []
+    trainer.run(on_progress=lambda figures: losses.append(figures["loss"]))
+    assert losses == pytest.approx(whole, abs=2e-3)
+    for (name, a), (_, b) in zip(one.modules.named_parameters(), trainer.modules.named_parameters(), strict=True):
+        assert torch.allclose(a, b, atol=2e-4), name
+    assert 20 <= budget.pieces <= 60
+    assert told[-1] == {"pieces": budget.pieces, "checkpointing": False, "bytes_a_piece": None}
+    assert len(told) <= 3, "what was learned once is not learned again"
+    features = trainer.parts[0].family.features(PAIRS, train=False)
+    found = predict(body, trainer.parts[0].head, trainer.parts[0].family, features, device=device, pad=1, budget=10**6)
+    assert len(found) == len(PAIRS)
+
+
+def test_where_one_input_does_not_fit_activations_are_computed_anew(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, one = trained(device, micro_tokens=10**6, task="mnli", examples=PAIRS)
+    Full(monkeypatch, room=4, checkpointed=10)
+    body = encoder(hidden_dropout_prob=0.0)
+    trainer = Trainer(body, [part(body, "mnli", PAIRS)], seed=3, device=device, pad=1)
+    trainer.run()
+    assert trainer.budget.limits.checkpointing
+    assert trainer.loss == pytest.approx(whole[-1], abs=2e-3)
+    for (name, a), (_, b) in zip(one.modules.named_parameters(), trainer.modules.named_parameters(), strict=True):
+        assert torch.allclose(a, b, atol=2e-4), name
+
+
+def test_one_input_too_large_for_the_gpu_says_what_to_do(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    Full(monkeypatch, room=4)
+    body = encoder()
+    trainer = Trainer(body, [part(body, "mnli", PAIRS)], seed=3, device=device, pad=1)
+    with pytest.raises(UserError, match=r"mnli: one input of \d+ word pieces does not fit .* lower `length`"):
+        trainer.run()
+    one = trainer.parts[0]
+    features = one.family.features(PAIRS, train=False)
+    with pytest.raises(UserError, match=r"one input of \d+ word pieces"):
+        predict(body, one.head, one.family, features, device=device, pad=1, budget=100)
+
+
+def test_a_loss_that_is_no_number_names_its_step(device: Device) -> None:
+    body = encoder()
+    with torch.no_grad():
+        body.get_input_embeddings().weight[:] = torch.nan
+    with pytest.raises(TrainingFailed, match=r"mnli: the loss is nan at step 1 of 12; a lower learning rate"):
+        Trainer(body, [part(body, "mnli", PAIRS)], seed=3, device=device, pad=1).run()

@@ -1,4 +1,4 @@
-"""Masked LM: whole passages, masks by torch's generator, a decoder tied to the encoder's embeddings."""
+"""Masked LM: whole passages, masks by the step's generator, a decoder tied to the encoder's embeddings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,8 +24,7 @@ def family(length: int = 32, **more: Any) -> MaskedLM:
 
 
 def prepared(made: MaskedLM, features: list[Feature], seed: int) -> list[Feature]:
-    torch.manual_seed(seed)
-    return made.prepare(features)
+    return made.prepare(features, np.random.default_rng(seed))
 
 
 def test_passages_are_read_whole() -> None:
@@ -50,7 +48,7 @@ def test_blocks_are_few_and_of_nearly_equal_size(size: int, room: int) -> None:
     assert not sizes or max(sizes) - min(sizes) <= 1
 
 
-def test_masks_come_from_torchs_generator() -> None:
+def test_masks_come_from_the_steps_generator() -> None:
     made = family()
     features = made.features(EXAMPLES, train=True)
     before = [list(f.pieces) for f in features]

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -112,7 +113,7 @@ class Bench:
 
     def predictions(self) -> list[Any]:
         torch.manual_seed(2)
-        features = self.tested.prepare(self.tested.features(self.examples, train=False))
+        features = self.tested.prepare(self.tested.features(self.examples, train=False), np.random.default_rng(1))
         outputs = predict(self.encoder, self.head, self.tested, features, device=cpu(), pad=self.pad, budget=4096)
         return self.tested.decode(self.examples, features, outputs)
 

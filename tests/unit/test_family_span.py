@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from jobs.families.span import Points, Span, _starts
+from jobs.families.span import Points, Span, _window_starts
 from tests.tiny import Run, assert_cut_changes_nothing, tiny_encoder, tiny_tokenizer
 from xtl.errors import DataError, UserError
 
@@ -112,13 +112,13 @@ def test_windows_cover_the_context_a_stride_apart() -> None:
         assert feature.pieces[1 : 1 + len(question)] == question
         assert feature.pieces[at:-1] == ids[index * 20 : index * 20 + room]
         assert len(feature.extra["spans"]) == len(feature.pieces) - 1 - at
-    assert len(features) == len(_starts(len(ids), room, 20))
+    assert len(features) == len(_window_starts(len(ids), room, 20))
     assert features[-1].pieces[-2] == ids[-1]
 
 
 @given(size=st.integers(0, 300), room=st.integers(1, 60), stride=st.integers(1, 128))
 def test_windows_leave_no_gap_and_stop_at_the_end(size: int, room: int, stride: int) -> None:
-    starts = list(_starts(size, room, stride))
+    starts = list(_window_starts(size, room, stride))
     covered = {piece for start in starts for piece in range(start, min(start + room, size))}
     assert covered == set(range(size))
     assert starts[-1] == 0 or starts[-2] + room < size  # no window more than needed

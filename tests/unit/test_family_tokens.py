@@ -6,6 +6,7 @@ import threading
 from importlib.resources import files
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -13,9 +14,9 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer, BertConfig, BertModel, PreTrainedTokenizerBase
 
 from jobs import families, stop
+from jobs.batch import encode, make_batch
 from jobs.families.tokens import Frame, longest_first
-from jobs.train import padded
-from tests.tiny import cpu, tiny_tokenizer
+from tests.tiny import tiny_tokenizer
 from xtl.errors import ModelError, Stopped, UserError
 from xtl.tasks import TASKS
 
@@ -176,15 +177,15 @@ def test_every_family_trains_and_decodes_on_a_bert_in_either_precision(
     )
     family = families.make(TASKS[key], bert, {"length": 128})
     head = family.head(encoder)
-    batch = family.prepare(family.features([ONE_OF_EACH[key]], train=False))
-    inputs, mask = padded(batch, 0, cpu())
-    assert set(inputs) == {"input_ids", "attention_mask", "token_type_ids"}
+    features = family.prepare(family.features([ONE_OF_EACH[key]], train=False), np.random.default_rng(1))
+    batch = make_batch(encoder, family, features, 0)
+    assert set(batch.inputs) == {"input_ids", "attention_mask", "token_type_ids"}
     with torch.autocast("cpu", dtype=precision, enabled=precision is not torch.float32):
-        hidden = encoder(**inputs).last_hidden_state
-        loss = family.loss(head, hidden, batch, mask)
+        hidden = encode(encoder, batch)
+        loss = family.loss(head, hidden, batch.given)
         with torch.no_grad():
-            outputs = family.outputs(head.eval(), hidden, batch, mask)
+            outputs = family.outputs(head.eval(), hidden, batch.given, features)
     loss.backward()
     assert loss.dtype == torch.float32
     assert all(p.grad is not None and bool(p.grad.isfinite().all()) for p in head.parameters())
-    assert len(family.decode([ONE_OF_EACH[key]], batch, outputs)) == 1
+    assert len(family.decode([ONE_OF_EACH[key]], features, outputs)) == 1

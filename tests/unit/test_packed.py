@@ -11,10 +11,11 @@ import torch
 from transformers import BertConfig, BertModel, PreTrainedModel
 
 from jobs import families, packed
+from jobs.batch import encode, make_batch
 from jobs.families.base import Feature
 from jobs.model import save_encoder
 from jobs.pooling import encode as pooled
-from jobs.train import Part, Trainer, encode, predict
+from jobs.train import Part, Trainer, predict
 from tests.tiny import cpu, tiny_encoder, tiny_tokenizer
 from xtl.tasks import TASKS
 
@@ -71,18 +72,20 @@ def test_outputs_and_gradients_are_the_padded_ones(key: str, make: Any) -> None:
     encoder = make().eval()
     family = families.make(TASKS[key], TOKENIZER, {"length": 128})
     head = family.head(encoder).eval()
-    batch = family.prepare(family.features(examples(key), train=True))
-    batch.sort(key=len, reverse=True)
+    features = family.prepare(family.features(examples(key), train=True), np.random.default_rng(1))
+    features.sort(key=len, reverse=True)
     gradients = []
     for packs in (False, True):
         assert not packs or packed.pack(encoder)
         encoder.zero_grad()
         head.zero_grad()
-        hidden, mask = encode(encoder, batch, 1, cpu())
-        loss = family.loss(head, hidden, batch, mask)
+        batch = make_batch(encoder, family, features, 1)
+        assert (batch.real is None) == packs
+        hidden = encode(encoder, batch)
+        loss = family.loss(head, hidden, batch.given)
         loss.backward()
         named = {**dict(encoder.named_parameters()), **{f"head.{n}": p for n, p in head.named_parameters()}}
-        gradients.append({"loss": loss, "hidden": hidden * mask[..., None]}
+        gradients.append({"loss": loss, "hidden": hidden}
                          | {name: p.grad.clone() for name, p in named.items() if p.grad is not None})  # fmt: skip
     assert gradients[0].keys() == gradients[1].keys()
     for name, expected in gradients[0].items():
@@ -133,8 +136,8 @@ def test_attention_never_crosses_a_boundary() -> None:
     assert packed.pack(encoder)
     one, two, three = (Feature(example=0, pieces=[0, *pieces, 2]) for pieces in ([5, 6, 7], [8, 9, 10], [11]))
     with torch.no_grad():
-        beside = packed.hidden_states(encoder, [one, two, three], torch.device("cpu")).last_hidden_state
-        other = packed.hidden_states(encoder, [one, one, three], torch.device("cpu")).last_hidden_state
+        beside = encoder(**packed.inputs(encoder, [one, two, three])).last_hidden_state
+        other = encoder(**packed.inputs(encoder, [one, one, three])).last_hidden_state
     assert torch.equal(beside[:, :5], other[:, :5])
     assert torch.equal(beside[:, 10:], other[:, 10:])
     assert not torch.equal(beside[:, 5:10], other[:, 5:10])
@@ -150,3 +153,24 @@ def test_other_architectures_are_padded() -> None:
 
 def test_neighbours_of_equal_length_share_a_call() -> None:
     assert packed.runs_of([9, 9, 7, 5, 5, 5]) == ((2, 9), (1, 7), (3, 5))
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")  # of the way that jagged ones take on a CPU
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_the_call_for_all_sequences_attends_as_the_call_for_each_length(dropout: float) -> None:
+    """What a GPU runs, on torch's own jagged tensors, which compute on a CPU too."""
+    features = [Feature(example=0, pieces=[5] * length) for length in (9, 9, 4, 1)]
+    row = packed.inputs(tiny_encoder(TOKENIZER), features)["row"]
+    torch.manual_seed(1)
+    states = [torch.randn(2, 23, 8, requires_grad=True) for _ in range(3)]
+    found = []
+    for attend in (packed._by_runs, packed._by_edges):
+        out = attend(*states, row, dropout, None)
+        assert out.shape == (23, 2, 8)
+        found.append((out, *torch.autograd.grad(out.square().sum(), states)))
+    if dropout:  # other draws, but draws
+        assert not torch.allclose(found[1][0], found[0][0])
+        assert bool(found[1][0].isfinite().all())
+        return
+    for one, other in zip(*found, strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
