@@ -11,20 +11,38 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import groupby
 
 import numpy as np
 
 from jobs.families.base import Feature
+from jobs.features import Features
 
 Item = list[Feature]
 
 
-def items(features: Sequence[Feature], *, together: bool) -> list[Item]:
-    """Features as items: one each, or one an example."""
-    if not together:
-        return [[feature] for feature in features]
-    return [list(group) for _, group in groupby(features, key=lambda feature: feature.example)]
+class Items(Sequence[Item]):
+    """Features as items: one each, or with `together` one an example (neighbours with the same `example`).
+
+    examples: (items,), each item's example.
+    """
+
+    def __init__(self, features: Sequence[Feature], *, together: bool) -> None:
+        if isinstance(features, Features):
+            examples = features.examples
+        else:
+            examples = np.array([feature.example for feature in features], dtype=np.int64)
+        first = np.ones(len(examples), dtype=bool)
+        if together:
+            first[1:] = examples[1:] != examples[:-1]
+        self._features, self._starts = features, np.flatnonzero(first)
+        self.examples = examples[self._starts]
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __getitem__(self, index: int) -> Item:  # type: ignore[override]
+        end = self._starts[index + 1] if index + 1 < len(self) else len(self._features)
+        return [self._features[place] for place in range(self._starts[index], end)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,14 +7,19 @@ GPU of the same kind.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
 
 from jobs.context import log
-from xtl.errors import UserError
+from jobs.device import Device
+from xtl.errors import StoreError, UserError
+from xtl.store import commit, layout
+from xtl.store.base import Store
 
 #: Of a GPU's memory, what steps may fill: the rest is for what the allocator cannot use.
 USABLE = 0.9
@@ -81,3 +86,39 @@ class Budget:
         self.limits.pieces = min(fits, self.limits.pieces or fits)
         log.info("a word piece takes %.0f KiB of the GPU's memory: %d fit a micro-batch", each / 1024, fits)
         self.remember(asdict(self.limits))
+
+
+def open_budget(store: Store, device: Device, config: Any, *, setting: int, length: int) -> Budget:
+    """The setting, and on a GPU what earlier stages found out about such a one with such an encoder and length."""
+    if device.torch.type != "cuda":
+        return Budget(setting=setting)
+    encoder = ("model_type", "hidden_size", "num_hidden_layers", "intermediate_size", "vocab_size")
+    return kept(
+        store,
+        {
+            "gpu": torch.cuda.get_device_name(device.torch),
+            "memory": torch.cuda.get_device_properties(device.torch).total_memory,
+            "encoder": [getattr(config, name, None) for name in encoder],
+            "precision": device.precision,
+            "length": length,
+        },
+        setting,
+    )
+
+
+def kept(store: Store, identity: Mapping[str, Any], setting: int) -> Budget:
+    """A budget whose limits the store keeps under `identity`. A store that is away costs what it would tell."""
+    name = layout.budget_name(hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest())
+
+    def remember(limits: dict[str, Any]) -> None:
+        try:
+            commit.put_json(store, name, {**identity, "limits": limits})
+        except StoreError as error:
+            log.warning("what fits into the GPU's memory was not kept for later stages: %s", error)
+
+    try:
+        known = Limits(**(commit.get_json(store, name) or {"limits": {}})["limits"])
+    except (StoreError, KeyError, TypeError) as error:
+        log.warning("what fits into the GPU's memory is found out anew: %s", error)
+        known = Limits()
+    return Budget(setting=setting, limits=known, remember=remember)

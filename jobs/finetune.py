@@ -15,12 +15,14 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from jobs import families, packed, resume
+from jobs import families, packed, resume, tokenised
 from jobs.batching import sample
+from jobs.budget import open_budget
 from jobs.context import Context, log
 from jobs.device import Device
 from jobs.families.base import Feature
-from jobs.model import load_encoder, load_tokenizer, longest_input
+from jobs.model import VOCABULARIES, load_encoder, load_tokenizer, longest_input
+from jobs.tokenised import Listing
 from jobs.train import Part, Trainer, predict
 from xtl.errors import Stopped, StoreError, UserError
 from xtl.tasks import TASKS
@@ -31,11 +33,12 @@ Examples = Sequence[dict[str, Any]]
 
 @dataclass(kw_only=True)
 class Encoder:
-    """An encoder, its tokenizer, and the device that it is on."""
+    """An encoder, its tokenizer, and the device that it is on. vocabulary: names the tokenizer's files."""
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     device: Device
+    vocabulary: str
 
     @property
     def pad(self) -> int:
@@ -52,7 +55,14 @@ def load(context: Context, key: str, device: Device) -> Encoder:
             log.info("%s does not run packed: micro-batches are sorted by length and padded", model.config.model_type)
         tokenizer = load_tokenizer(folder)
         tokenizer.model_max_length = min(tokenizer.model_max_length, longest_input(model))  # few folders say it
-        return Encoder(model=model, tokenizer=tokenizer, device=device)
+        vocabulary = _vocabulary(context.manifest(key))
+        return Encoder(model=model, tokenizer=tokenizer, device=device, vocabulary=vocabulary)
+
+
+def _vocabulary(manifest: Mapping[str, Any]) -> str:
+    """By its vocabulary, not by its settings: those are written anew by every stage that saves an encoder."""
+    files = manifest["files"]
+    return "+".join(files[name]["sha256"] for name in sorted(files) if Path(name).name in VOCABULARIES)
 
 
 def listing(context: Context, key: str, language: str, split: str) -> Examples | None:
@@ -60,7 +70,7 @@ def listing(context: Context, key: str, language: str, split: str) -> Examples |
     name = f"{language}/{split}.parquet"
     if name not in context.manifest(key)["files"]:
         return None
-    return read_parquet(context.pull(key, [name]) / name)
+    return Listing(read_parquet(context.pull(key, [name]) / name), f"{key}/{name}")
 
 
 @dataclass(kw_only=True)
@@ -86,8 +96,14 @@ def material(context: Context, sources: Mapping[str, str], cap: int | None) -> M
             raise UserError(f"stage {key[:12]} holds no training examples in {language}")
         examples.extend(found)
         languages.extend([language] * len(found))
-    chosen = sample(len(examples), cap, int(context.spec["seed"]))
-    return Material(examples=examples, languages=languages).only(chosen)
+    seed = int(context.spec["seed"])
+    chosen = sample(len(examples), cap, seed)
+    drawn = Material(examples=examples, languages=languages).only(chosen)
+    some = "" if len(chosen) == len(examples) else f" {cap} by seed {seed}"
+    return Material(
+        examples=Listing(drawn.examples, " ".join(f"{x}/{key}" for x, key in sources.items()) + some),
+        languages=drawn.languages,
+    )
 
 
 def trained_on(trainer: Trainer, index: int, languages: Sequence[str]) -> dict[str, Any]:
@@ -96,7 +112,7 @@ def trained_on(trainer: Trainer, index: int, languages: Sequence[str]) -> dict[s
 
     languages: of each of the part's examples.
     """
-    times, examples = trainer.schedule.times(index), np.array([item[0].example for item in trainer.items[index]])
+    times, examples = trainer.schedule.times(index), trainer.items[index].examples
     of = np.array(languages)
     drawn = of[np.unique(examples[times > 0])]
     available = Counter(languages)
@@ -111,17 +127,53 @@ def trained_on(trainer: Trainer, index: int, languages: Sequence[str]) -> dict[s
 
 
 def make_part(
-    encoder: Encoder, task: str, examples: Examples, settings: Mapping[str, Any], *, seed: int, cap: int | None = None
+    context: Context,
+    encoder: Encoder,
+    task: str,
+    examples: Examples,
+    settings: Mapping[str, Any],
+    *,
+    seed: int,
+    cap: int | None = None,
 ) -> Part:
     """A part with a new head drawn from `seed`, tokenised."""
-    family = families.make(TASKS[task], encoder.tokenizer, settings, labels=_labels(task, examples))
+    labels = _labels(task, examples)
+    family = families.make(TASKS[task], encoder.tokenizer, settings, labels=labels)
     torch.manual_seed(int(np.random.SeedSequence([seed, 5]).generate_state(1)[0]))
     head = family.head(encoder.model).to(encoder.device.torch)
-    features = family.features(examples, train=True)
+    features = tokenised.features(
+        context,
+        family,
+        examples,
+        vocabulary=encoder.vocabulary,
+        settings=settings,
+        labels=labels,
+        train=True,
+    )
     log.info("%s: %d examples in %d inputs, %d word pieces cut", task, len(examples), len(features), family.cut)
     return Part(
-        name=task, family=family, head=head, features=features, settings=settings, pieces_cut=family.cut, cap=cap
+        name=task,
+        family=family,
+        head=head,
+        features=features,
+        settings=settings,
+        labels=labels,
+        pieces_cut=family.cut,
+        cap=cap,
     )
+
+
+def trainer(context: Context, encoder: Encoder, parts: Sequence[Part]) -> Trainer:
+    """A trainer at step 0, with what is known of the GPU's memory."""
+    budget = open_budget(
+        context.store,
+        encoder.device,
+        encoder.model.config,
+        setting=int(parts[0].settings["micro_tokens"]),
+        length=max(int(part.settings["length"]) for part in parts),
+    )
+    seed = int(context.spec["seed"])
+    return Trainer(encoder.model, parts, seed=seed, device=encoder.device, pad=encoder.pad, budget=budget)
 
 
 def _labels(task: str, examples: Examples) -> Sequence[str] | None:
@@ -188,7 +240,15 @@ def predictions(
     features: list[Feature] = []
     spans: dict[str, tuple[int, int]] = {}
     for language, examples in by_language.items():
-        found = part.family.features(examples, train=False)
+        found = tokenised.features(
+            context,
+            part.family,
+            examples,
+            vocabulary=encoder.vocabulary,
+            settings=part.settings,
+            labels=part.labels,
+            train=False,
+        )
         spans[language] = (len(features), len(features) + len(found))
         features.extend(found)
     outputs = predict(

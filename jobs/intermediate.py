@@ -10,7 +10,7 @@ from jobs import finetune
 from jobs.context import Context, log
 from jobs.device import open_device
 from jobs.model import save_encoder
-from jobs.train import Part, Trainer
+from jobs.train import Part
 from xtl.scoring.items import aggregate, headline, score_items
 from xtl.tasks import TASKS
 
@@ -27,9 +27,11 @@ def run(context: Context) -> dict[str, Any]:
         languages.append(found.languages)
         with context.phase("tokenizing"):
             seed, settings = int(spec["seed"]) + index, {**spec["optimiser"], **part["settings"]}
-            made = finetune.make_part(encoder, part["task"], found.examples, settings, seed=seed, cap=spec["mix_cap"])
+            made = finetune.make_part(
+                context, encoder, part["task"], found.examples, settings, seed=seed, cap=spec["mix_cap"]
+            )
         parts.append(made)
-    trainer = Trainer(encoder.model, parts, seed=int(spec["seed"]), device=device, pad=encoder.pad)
+    trainer = finetune.trainer(context, encoder, parts)
     with finetune.resumable(context, trainer) as save:
         finetune.fit(context, trainer, save)
         dev = {part.name: score for part in parts if (score := _dev(context, encoder, part)) is not None}

@@ -13,7 +13,6 @@ from jobs import finetune
 from jobs.checkpoints import Checkpoints, held_out
 from jobs.context import Context, log
 from jobs.device import open_device
-from jobs.train import Trainer
 from jobs.write import write_results
 from xtl.scoring.items import aggregate, headline, score_items
 from xtl.tasks import TASKS
@@ -33,8 +32,8 @@ def _trained(context: Context, encoder: finetune.Encoder) -> dict[str, Any]:
     spec, task = context.spec, context.spec["task"]
     found, slice_ = held_out(context, finetune.material(context, spec["parents"]["train"], None))
     with context.phase("tokenizing"):
-        part = finetune.make_part(encoder, task, found.examples, spec["settings"], seed=int(spec["seed"]))
-    trainer = Trainer(encoder.model, [part], seed=int(spec["seed"]), device=encoder.device, pad=encoder.pad)
+        part = finetune.make_part(context, encoder, task, found.examples, spec["settings"], seed=int(spec["seed"]))
+    trainer = finetune.trainer(context, encoder, [part])
     tests = {x: finetune.listing(context, spec["parents"]["eval"], x, spec["split"]) or [] for x in spec["languages"]}
     tests = {language: found for language, found in tests.items() if found}
     checkpoints = Checkpoints(context, encoder, part, trainer, tests, slice_)

@@ -26,7 +26,7 @@ from transformers import PreTrainedModel
 
 from jobs import packed, stop
 from jobs.batch import Batch, encode, make_batch
-from jobs.batching import Item, Schedule, items, micro_batches, steps_an_epoch
+from jobs.batching import Item, Items, Schedule, micro_batches, steps_an_epoch
 from jobs.budget import Budget
 from jobs.device import Device
 from jobs.families.base import Family, Feature
@@ -50,13 +50,14 @@ class Part:
     name: str
     family: Family
     head: nn.Module
-    features: list[Feature]
+    features: Sequence[Feature]
     settings: Mapping[str, Any]
+    labels: Sequence[str] | None = None
     pieces_cut: int = 0  # word pieces that no training input holds
     cap: int | None = None
 
-    def items(self) -> list[Item]:
-        return items(self.features, together=self.family.together)
+    def items(self) -> Items:
+        return Items(self.features, together=self.family.together)
 
 
 @dataclass(kw_only=True)
@@ -260,7 +261,7 @@ def predict(
     position = {id(feature): index for index, feature in enumerate(features)}
     found: list[Any] = [None] * len(features)
     done = 0
-    cut = micro_batches(items(features, together=family.together), budget, packed=packed.is_packed(encoder))
+    cut = micro_batches(Items(features, together=family.together), budget, packed=packed.is_packed(encoder))
 
     def make(some: Sequence[Feature]) -> Batch:
         return make_batch(encoder, family, some, pad)
@@ -293,7 +294,7 @@ def _outputs(
         with device.autocast():
             return family.outputs(head, encode(encoder, here), here.given, batch.features)
     except torch.OutOfMemoryError:
-        parts = items(batch.features, together=family.together)
+        parts = Items(batch.features, together=family.together)
         if len(parts) == 1:
             raise UserError(
                 f"one input of {batch.pieces} word pieces does not fit into the GPU's memory: lower `length` in the "
@@ -303,6 +304,6 @@ def _outputs(
     half = len(parts) // 2
     return [
         output
-        for side in (parts[:half], parts[half:])
-        for output in _outputs(encoder, head, family, make([x for item in side for x in item]), device, make)
+        for side in (range(half), range(half, len(parts)))
+        for output in _outputs(encoder, head, family, make([x for place in side for x in parts[place]]), device, make)
     ]

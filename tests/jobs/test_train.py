@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,13 +10,14 @@ import torch
 
 from jobs import families, train
 from jobs.batch import Batch, padded
-from jobs.budget import Budget
+from jobs.budget import Budget, kept
 from jobs.device import Device, open_device
 from jobs.families.base import PreTrainedModel
 from jobs.tiny import make_encoder, train_tokenizer
 from jobs.train import Part, Trainer, predict
 from tests import smallworld
 from xtl.errors import TrainingFailed, UserError
+from xtl.store import open_store
 from xtl.tasks import TASKS
 
 SETTINGS: dict[str, Any] = dict(
@@ -223,3 +225,17 @@ def test_a_loss_that_is_no_number_names_its_step(device: Device) -> None:
         body.get_input_embeddings().weight[:] = torch.nan
     with pytest.raises(TrainingFailed, match=r"mnli: the loss is nan at step 1 of 12; a lower learning rate"):
         Trainer(body, [part(body, "mnli", PAIRS)], seed=3, device=device, pad=1).run()
+
+
+def test_what_fits_is_kept_for_the_next_stage_on_such_a_gpu(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "store"))
+    first = kept(store, {"gpu": "small", "length": 128}, 4096)
+    assert first.pieces == 4096
+    first.shrink(encoder(), 3000, 100, "mnli")
+    assert first.pieces == 1500
+    assert kept(store, {"gpu": "small", "length": 128}, 4096).pieces == 1500
+    assert kept(store, {"gpu": "small", "length": 128}, 1000).pieces == 1000, "never more than the setting"
+    assert kept(store, {"gpu": "large", "length": 128}, 4096).pieces == 4096
+    for entry in store.list("budgets/"):
+        store.put(entry.name, b"{")
+    assert kept(store, {"gpu": "small", "length": 128}, 4096).pieces == 4096

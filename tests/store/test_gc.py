@@ -111,6 +111,18 @@ def test_what_a_grid_has_come_to_ask_for_meanwhile_stays(former: Store) -> None:
     assert former.head(manifest_name(FORMER[0])) is not None
 
 
+def test_word_pieces_go_with_the_data_they_are_of(former: Store) -> None:
+    for name, source in (("1", f"{DONE}/en/train.parquet"), ("2", f"{FORMER[0]}/en/train.parquet"), ("3", "")):
+        former.put(f"tokens/{name}.arrow", b"pieces")
+        put_json(former, f"tokens/{name}.json", {"source": source})
+    former.put("tokens/4.arrow", b"whose note was never written")
+    found = [one for one in find(former, age_seconds=-60) if one.name.startswith("tokens/")]
+    assert {one.name for one in found} == {"tokens/2", "tokens/3", "tokens/4"}
+    remove(former, found)
+    assert {entry.name for entry in former.list("tokens/")} == {"tokens/1.arrow", "tokens/1.json"}
+    assert [one.name for one in find(former, age_seconds=3600)] == [], "what is young may be someone's who has no plan"
+
+
 @pytest.mark.parametrize("spec", [None, b"{"], ids=["not yet written", "unreadable"])
 def test_uploads_stay_where_what_reads_them_is_not_known(former: Store, spec: bytes | None) -> None:
     former.delete(spec_name(OPEN)) if spec is None else former.put(spec_name(OPEN), spec)

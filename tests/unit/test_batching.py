@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.batching import Schedule, items, micro_batches, sample, steps_an_epoch
+from jobs.batching import Items, Schedule, micro_batches, sample, steps_an_epoch
 from jobs.families.base import Feature
 
 lengths = st.lists(st.lists(st.integers(1, 60), min_size=1, max_size=4), min_size=1, max_size=30)
@@ -78,5 +78,5 @@ def test_micro_batches_hold_every_feature_once_within_the_budget(sizes: list[lis
 
 def test_items_keep_the_choices_of_an_example_together() -> None:
     features = [Feature(example=index, pieces=[0]) for index in (0, 0, 0, 1, 1)]
-    assert [len(one) for one in items(features, together=True)] == [3, 2]
-    assert [len(one) for one in items(features, together=False)] == [1] * 5
+    assert [len(one) for one in Items(features, together=True)] == [3, 2]
+    assert [len(one) for one in Items(features, together=False)] == [1] * 5

@@ -24,6 +24,7 @@ from xtl.store.layout import (
     MANIFESTS,
     PROGRESS,
     STAGES,
+    TOKENS,
     failed_name,
     input_prefix,
     key_of,
@@ -71,6 +72,7 @@ def find(store: Store, *, age_seconds: float = DAY_SECONDS) -> list[Litter]:
     found += _of_flat([entry for entry in flat if key_of(entry.name) in wanted], done, now)
     young = {one.key for one in unwanted if one.age_seconds < age_seconds}
     found += _of_inputs(store, [*wanted, *(key for key in stages if key in young)], now)
+    found += _of_tokens(store, {*wanted, *(key for key in stages if key in young)}, now)
     for entry in store.leftovers():
         found.append(_litter([entry], entry.name, "left by a writer that was killed", now, leftover=entry))
     return sorted((each_ for each_ in found if each_.age_seconds >= age_seconds), key=lambda each_: each_.name)
@@ -176,6 +178,20 @@ def _of_inputs(store: Store, keys: list[str], now: float) -> Iterator[Litter]:
     for digest, entries in inputs.items():
         if input_prefix(digest).rstrip("/") not in read:
             yield _litter(entries, input_prefix(digest), "an upload that no stage reads", now)
+
+
+def _of_tokens(store: Store, keys: Collection[str], now: float) -> Iterator[Litter]:
+    """Word pieces of listings whose fetch stage no grid asks for. keys: of the stages that stay."""
+    kept: dict[str, list[Entry]] = {}
+    for entry in store.list(TOKENS):
+        kept.setdefault(entry.name.rpartition(".")[0], []).append(entry)
+    for name, entries in kept.items():
+        try:
+            source = (get_json(store, f"{name}.json") or {}).get("source", "")
+        except Corrupt:
+            source = ""
+        if not any(key in source for key in keys):
+            yield _litter(entries, name, "word pieces of data that no grid asks for", now)
 
 
 def _of_stages(store: Store, stages: Mapping[str, list[Entry]], done: set[str], now: float) -> Iterator[Litter]:

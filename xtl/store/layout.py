@@ -5,6 +5,8 @@
     stages/<key>/attempts/<attempt>/<path>           one attempt's files and its log.txt
     stages/<key>/resume/<attempt>-<step>/<path>      a resumable state, its manifest.json last
     inputs/<digest>/<path>    grids/<name>/<path>
+    tokens/<digest>.arrow and .json                  a listing's word pieces, which can be made again
+    budgets/<digest>.json                            what fits into a kind of GPU's memory
 
 Names are relative and `/`-separated. A part that begins with `.xtl-` is a store's own (temporary files, locks).
 """
@@ -22,6 +24,8 @@ CLAIMS = "claims/"
 STAGES = "stages/"
 GRIDS = "grids/"
 INPUTS = "inputs/"
+TOKENS = "tokens/"
+BUDGETS = "budgets/"
 
 #: How the names begin that a folder store keeps for itself; never listed, never accepted.
 OWN = ".xtl-"
@@ -76,6 +80,14 @@ def grid_prefix(grid: str) -> str:
 
 def input_prefix(digest: str) -> str:
     return f"{INPUTS}{digest}/"
+
+
+def tokens_name(digest: str, ending: str) -> str:
+    return f"{TOKENS}{digest}.{ending}"
+
+
+def budget_name(digest: str) -> str:
+    return f"{BUDGETS}{digest}.json"
 
 
 def key_of(name: str) -> str | None:
