@@ -111,8 +111,8 @@ def _by_runs(query: Tensor, key: Tensor, value: Tensor, row: Row, dropout: float
     for (count, length), *part in zip(row.runs, *(x.split(sizes, dim=1) for x in (query, key, value)), strict=True):
         q, k, v = (x.unflatten(1, (count, length)).transpose(0, 1) for x in part)
         seen = scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scale)
-        found.append(seen.transpose(1, 2).flatten(0, 1))
-    return torch.cat(found)
+        found.append(seen.transpose(0, 1).flatten(1, 2))
+    return torch.cat(found, dim=1).transpose(0, 1)
 
 
 def _by_edges(query: Tensor, key: Tensor, value: Tensor, row: Row, dropout: float, scale: float | None) -> Tensor:
