@@ -90,6 +90,7 @@ class Context:
     work: Path
     heartbeat: Heartbeat
     seconds: dict[str, float] = field(default_factory=dict)  # wall time by phase, for the manifest
+    counted: dict[str, int] = field(default_factory=dict)  # what this attempt did in that time: see finetune.py
 
     def manifest(self, key: str) -> commit.Manifest:
         """A parent's manifest. Raises StoreError where the parent is not committed."""

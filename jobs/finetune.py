@@ -229,8 +229,10 @@ def fit(
         if figures["step"] in tenths:
             log.info("step {step} of {steps}: loss {loss}, {tokens_per_second} tokens/s".format(**figures))
 
+    begun = trainer.step
     with context.phase("training"):
         trainer.run(on_progress=tell, on_epoch=on_epoch, save=save)
+    context.counted |= {"steps": trainer.step - begun, "trained": trainer.pieces}  # word pieces
 
 
 def predictions(
@@ -251,6 +253,7 @@ def predictions(
         )
         spans[language] = (len(features), len(features) + len(found))
         features.extend(found)
+    context.counted["evaluated"] = context.counted.get("evaluated", 0) + sum(map(len, features))
     outputs = predict(
         encoder.model,
         part.head,

@@ -138,6 +138,7 @@ def _body(context: Context, body: Mapping[str, Any]) -> dict[str, Any]:
         "kind": context.spec["kind"],
         **body,
         "seconds": {**context.seconds, "total": spent},
+        "counted": context.counted,
         "provenance": {**_versions(), **body.get("provenance", {})},
     }
 

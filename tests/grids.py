@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from xtl.estimate import Estimate
+from xtl.forecast import forecast
 from xtl.grid import Grid, load
 from xtl.inventory import SHAPES, TINY, Inventory, Model, Unit, needed_units
+from xtl.plan import Plan
 from xtl.tasks import TASKS
 
 GRID = """\
@@ -26,6 +29,11 @@ precision: fp32
 store: ./store
 data: ./data
 """
+
+
+def estimated(plan: Plan, have: Inventory, gpu: str | None = None) -> Estimate:
+    """What the plan takes where no store tells anything."""
+    return forecast(plan, have, None, gpu)
 
 
 def grid(text: str, folder: Path) -> Grid:

@@ -7,7 +7,7 @@ values. `Inventory` is what the planner sees; tests build one by hand.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from xtl.errors import UserError
 from xtl.grid import Grid
 from xtl.tasks import TASKS, source
+from xtl.tasks.formats.lengths import Shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,13 +24,15 @@ class Unit:
     its German train.
 
     origin: what names the bytes, and enters the key. listings: (language, split) to the number of examples, an
-    estimate (for hours, never for keys); absent means that the data holds no such listing.
+    estimate (for hours, never for keys); absent means that the data holds no such listing. shapes: how long a sample of
+    a listing's examples are, for estimates alone; absent where no data are at hand.
     """
 
     task: str
     part: str
     origin: Mapping[str, Any]
     listings: Mapping[tuple[str, str], int]
+    shapes: Mapping[tuple[str, str], Sequence[Shape]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -114,9 +117,11 @@ def look(grid: Grid, *, must_know: bool = True) -> Inventory:
                 part=part,
                 origin={"digest": source.unit_digest(listings, folder)},
                 listings={(x.language, x.split): source.count(x) for x in listings},
+                shapes={(x.language, x.split): source.shapes(x) for x in listings},
             )
         else:
             absent[(task, part)] = _what_to_do(task, part, folder)
+    source.flush()
     return Inventory(units=units, models=models, source={"folder": grid.data}, absent=absent)
 
 

@@ -11,19 +11,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from xtl.coverage import absences, languages_of, listing_of, split_of
+from xtl.coverage import absences, languages_of, split_of
 from xtl.errors import UserError
 from xtl.grid import Arm, Grid, Target
 from xtl.inventory import TINY, Inventory, Unit, needed_units, training_unit
 from xtl.keys import SCHEMA, parent_keys, stage_key
 from xtl.settings import OPTIMISER, resolve
-from xtl.tasks import TASKS
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """One stage. `spec` is hashed into `key`; `where` says where a fetch reads and is not. tokens: an estimate of word
-    pieces that pass through the encoder, training counted three times (forward and backward)."""
+    """One stage. `spec` is hashed into `key`; `where` says where a fetch reads and is not. seconds: what it is
+    estimated to take (estimate.py), None as long as it is not."""
 
     key: str
     kind: str
@@ -31,9 +30,8 @@ class Stage:
     spec: Mapping[str, Any]
     where: Mapping[str, Any]
     parents: tuple[str, ...]
-    tokens: int = 0
-    flops: float = 0.0
     labels: Mapping[str, str]
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,8 +110,6 @@ class _Planner:
         labels: Mapping[str, str],
         *,
         where: Mapping[str, Any] | None = None,
-        tokens: int = 0,
-        model: str = "",
     ) -> str:
         spec = {"schema": SCHEMA, **spec}
         key = stage_key(spec)
@@ -125,8 +121,6 @@ class _Planner:
                 spec=spec,
                 where=where or {},
                 parents=parent_keys(spec),
-                tokens=tokens,
-                flops=2.0 * tokens * _parameters(self.inventory, model) if model else 0.0,
                 labels={"kind": spec["kind"], **labels},
             )
         return key
@@ -149,16 +143,13 @@ class _Planner:
         alone = arm.parts[0].task if len(arm.parts) == 1 else None
         whole = resolve(self.grid, "intermediate", alone, arm).values
         optimiser = {name: value for name, value in whole.items() if name in OPTIMISER}
-        parts, data, tokens, share = [], {}, 0, self._shares(arm, optimiser.get("steps", 0))
+        parts, data = [], {}
         for part in arm.parts:
             own = resolve(self.grid, "intermediate", part.task, arm).values
             settings = {name: value for name, value in own.items() if name not in OPTIMISER}
             languages = list(languages_of(part, self.inventory))
             parts.append({"task": part.task, "languages": languages, "cap": part.cap, "settings": settings})
             data[part.task] = {x: self.data[training_unit(part.task, x)] for x in languages}
-            steps = {"steps": share[part.task]} if "steps" in optimiser else {}
-            trained = {**optimiser, **settings, **steps}
-            tokens += 3 * self._training_tokens(part.task, languages, trained, part.cap, arm.mix_cap)
         spec = {
             "kind": "intermediate",
             "optimiser": optimiser,
@@ -171,10 +162,9 @@ class _Planner:
         }
         labels = {"model": self.names[model], "intermediate": arm.label, "seed": str(seed)}
         title = f"intermediate {arm.spelling} seed {seed}{self._of(model)}"
-        return self._add(spec, title, labels, tokens=tokens, model=model)
+        return self._add(spec, title, labels)
 
     def _target(self, model: str, encoder: str, arm: Arm, seed: int, target: Target) -> str:
-        task = TASKS[target.task]
         unit = self.inventory.units[(target.task, "")]
         split, languages = split_of(unit, target)
         settings = dict(resolve(self.grid, "target", target.task).values)
@@ -188,7 +178,6 @@ class _Planner:
             "precision": self.grid.precision,
             "threads": self.grid.threads,
         }
-        tokens = sum(unit.listings[(x, listing_of(target.task, x, split))] for x in languages) * task.tokens
         labels = {"model": self.names[model], "intermediate": arm.label, "task": target.task}
         title = f"target {target.task} after {arm.spelling}"
         trained = bool(target.train_languages)
@@ -196,34 +185,14 @@ class _Planner:
             train = {x: self.data[training_unit(target.task, x)] for x in target.train_languages}
             spec |= {"checkpoints": list(self.grid.checkpoints), "seed": seed}
             spec["parents"]["train"] = train
-            tokens += 3 * self._training_tokens(target.task, list(train), settings, None, None)
         if trained or arm.parts:  # retrieval trains nothing: the seed cannot change it but through its parent
             labels["seed"] = str(seed)
             title += f" seed {seed}"
-        return self._add(spec, title + self._of(model), labels, tokens=tokens, model=model)
+        return self._add(spec, title + self._of(model), labels)
 
     def _of(self, model: str) -> str:
         """Which model a stage is of, in a title, where the grid has several."""
         return f" of {self.names[model]}" if len(self.names) > 1 else ""
-
-    def _training_tokens(
-        self, task: str, languages: list[str], settings: Mapping[str, Any], cap: int | None, mix_cap: int | None
-    ) -> int:
-        examples = self._examples(task, languages, cap, mix_cap)
-        seen = settings["steps"] * settings["batch"] if "steps" in settings else examples * settings["epochs"]
-        return int(seen * min(TASKS[task].tokens, settings["length"]))
-
-    def _examples(self, task: str, languages: Iterable[str], cap: int | None, mix_cap: int | None) -> int:
-        sizes = (self.inventory.units[training_unit(task, x)].listings[(x, "train")] for x in languages)
-        return min([sum(sizes), *(limit for limit in (cap, mix_cap) if limit)])
-
-    def _shares(self, arm: Arm, steps: int) -> dict[str, float]:
-        """An arm's steps by task: in proportion to size, as a mixture is sampled."""
-        sizes = {
-            part.task: self._examples(part.task, languages_of(part, self.inventory), part.cap, arm.mix_cap)
-            for part in arm.parts
-        }
-        return {task: steps * size / sum(sizes.values()) for task, size in sizes.items()}
 
     def _reduce(self, rows: Iterable[Row]) -> str:
         spec = {
@@ -243,9 +212,3 @@ class _Planner:
         tasks = [f"{task}@{'+'.join(found)}" for task, found in languages.items()]
         every = dict.fromkeys(language for found in languages.values() for language in found)
         return {"name": arm.spelling, "tasks": tasks, "languages": list(every)}
-
-
-def _parameters(inventory: Inventory, name: str) -> float:
-    """Weights that a token passes through: about 12 hidden^2 a layer (Kaplan et al. 2020, section 2.1)."""
-    model = inventory.models.get(name)
-    return 12.0 * model.layers * model.hidden**2 if model else 0.0

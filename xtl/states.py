@@ -24,7 +24,8 @@ SILENT_SECONDS = 60.0
 @dataclass(frozen=True, kw_only=True)
 class StageState:
     """One stage. progress: its last heartbeat (step, steps, loss, tokens_per_second, seconds_left), if it runs. job:
-    the name of its Job, where there is one."""
+    the name of its Job, where there is one. seconds: what it took, once it is done; predicted_seconds: as estimated
+    when the grid was first run or submitted, None where nothing was."""
 
     key: str
     title: str
@@ -33,6 +34,8 @@ class StageState:
     reason: str = ""
     progress: Mapping[str, Any] = field(default_factory=dict)
     job: str = ""
+    seconds: float | None = None
+    predicted_seconds: float | None = None
 
 
 def states(

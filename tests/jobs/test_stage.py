@@ -18,6 +18,7 @@ from jobs import stage, stop, train
 from jobs.tiny import train_tokenizer
 from tests import smallworld
 from tests.grids import grid
+from xtl import estimate
 from xtl.errors import StoreError
 from xtl.inventory import look
 from xtl.local import prepare
@@ -108,6 +109,12 @@ def test_the_same_stage_twice_gives_the_same_bytes(
     assert run(store, wanted) == 0
     assert result(store, wanted) == first
     assert first["files"]
+    manifest = commit.read_manifest(store, wanted) or {}
+    found = estimate.done(manifest)
+    assert found is not None
+    assert found.whole
+    counted = ["evaluated", "steps", "trained"] if "tatoeba" not in title else []  # for the estimates of later plans
+    assert sorted(name for name, count in manifest["counted"].items() if count > 0) == counted
 
 
 def test_told_to_stop_before_it_began_a_stage_asks_no_store(tmp_path: Path) -> None:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.grids import whole
-from xtl.cli.plan import gpu_hours
+from tests.grids import estimated, whole
 from xtl.grid import Grid, load
 from xtl.plan import build
 from xtl.tasks import TASKS
@@ -43,14 +42,15 @@ def test_what_runs_without_a_gpu(name: str) -> None:
 @pytest.mark.parametrize("name", ["phang2020", "english-vs-non-english"])
 def test_what_a_study_takes_is_what_the_plan_says(name: str) -> None:
     grid = read(name)
-    plan = build(grid, whole(grid))
+    have = whole(grid)
+    plan = build(grid, have)
     kinds = Counter(stage.kind for stage in plan.stages.values())
     said = re.search(
         r"What it takes: (\d+) stages \((\d+) intermediates, (\d+) targets\), about (\d+) GPU hours",
         _in_line(grid.text),
     )
     assert said, "the file says how many stages and hours it takes"
-    found = (len(plan.stages), kinds["intermediate"], kinds["target"], round(gpu_hours(plan, set())))
+    found = (len(plan.stages), kinds["intermediate"], kinds["target"], round(estimated(plan, have).hours(plan.stages)))
     assert tuple(map(int, said.groups())) == found
 
 

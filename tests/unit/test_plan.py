@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.grids import GRID, grid, inventory
-from xtl.cli.plan import gpu_hours
+from tests.grids import GRID, estimated, grid, inventory
 from xtl.errors import UserError
 from xtl.grid import load
 from xtl.inventory import SHAPES, Inventory, Model, Unit, needed_units
@@ -173,18 +172,9 @@ def published(of: object) -> Inventory:
 
 def test_the_quickstart_is_under_three_gpu_hours_by_its_own_estimate() -> None:
     of = load(GRIDS / "quickstart.yaml")
-    found = build(of, published(of))
+    have = published(of)
+    found = build(of, have)
     assert len(of.models) == len(of.seeds) == 1
     assert len(of.targets) == 3
     assert len([arm for arm in of.arms if arm.parts]) == 2
-    assert 0.1 < gpu_hours(found, set()) < 3
-
-
-def test_an_estimate_counts_training_three_times_and_what_is_done_not_at_all(tmp_path: Path) -> None:
-    of = grid(GRID, tmp_path)
-    found = build(of, inventory(of))
-    stage = next(s for s in found.stages.values() if s.title == "intermediate mnli seed 1")
-    from xtl.tasks import TASKS
-
-    assert stage.tokens == 3 * 1000 * 2 * TASKS["mnli"].tokens
-    assert gpu_hours(found, set(found.stages)) == 0.0
+    assert 0.1 < estimated(found, have).hours(found.stages) < 3

@@ -13,7 +13,7 @@ from rich.console import Console
 from tests.readme import table
 from xtl import spent
 from xtl.cli.common import Output
-from xtl.cli.status_table import Report, Screen, headline, print_report
+from xtl.cli.status_table import Report, Screen, as_json, headline, print_report
 from xtl.cli.status_table import table as status_table
 from xtl.errors import UserError
 from xtl.render import job_name
@@ -181,3 +181,30 @@ def test_what_is_not_one_stage_lists_the_choices(wanted: str, said: str) -> None
     with pytest.raises(UserError) as error:
         find(STAGES, wanted, URL)
     assert said in str(error.value)
+
+
+def test_an_estimate_tells_the_time_left_of_what_has_no_like_at_the_pace_of_what_is_done() -> None:
+    estimated = {"bb1": 1800.0, "bb2": 1800.0, "cc1": 600.0}
+    stages = {key: {**stage, "seconds": estimated.get(key)} for key, stage in STAGES.items()}
+    open_ = [state("bb2", "waiting"), state("cc1", "waiting")]
+    assert study([state("bb1", "waiting"), *open_], stages, {}, {}).seconds_left == 4200.0
+    assert study([state("bb1", "done"), *open_], stages, {"bb1": 3600.0}, {}).seconds_left == 3600.0 + 2 * 600.0
+
+
+def test_what_a_stage_took_stands_beside_what_was_estimated() -> None:
+    stages = {key: {**stage, "seconds": 70.0} for key, stage in STAGES.items()}
+    old = {"bb1": {**STAGES["bb1"]}}
+    assert spent.compared([state("bb1", "done")], old, {"bb1": 65.0})[0].predicted_seconds is None
+    stages_ = [state("bb1", "done"), state("cc1", "waiting", reason="for intermediate mnli seed 1")]
+    found = report(*spent.compared(stages_, stages, {"bb1": 65.0}))
+    assert [one["seconds"] for one in as_json(found)["stages"]] == [65.0, None]
+    assert [one["predicted_seconds"] for one in as_json(found)["stages"]] == [70.0, 70.0]
+    for width in (80, 160):
+        for all_ in (True, False):
+            out = io.StringIO()
+            Console(file=out, width=width).print(status_table(found, all_, width))
+            shown = out.getvalue()
+            assert max(map(len, shown.splitlines())) <= width
+            assert ("1m05s" in shown) == all_
+            assert ("1m10s" in shown) == (all_ or width == 160)
+            assert "for intermediate mnli seed 1" in " ".join(shown.split())

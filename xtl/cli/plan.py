@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from xtl.cli.common import DataPlace, GridFile, Output, OutputFormat, StoreUrl
 
@@ -11,24 +13,29 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from xtl.estimate import Estimate
     from xtl.grid import Grid
     from xtl.plan import Plan
 
-#: What a GPU is taken to do when hours are estimated: an assumption, a sixth of an A100's bf16 peak (312 TFLOP/s by its
-#: data sheet), for short texts in small steps.
-FLOPS_A_SECOND = 50e12
-
 
 def plan(
-    grid_file: GridFile, store: StoreUrl = None, data: DataPlace = None, output: OutputFormat = Output.table
+    grid_file: GridFile,
+    store: StoreUrl = None,
+    data: DataPlace = None,
+    gpu: Annotated[
+        str | None,
+        typer.Option(help="What to estimate for, as in H100; default: what the store's stages ran on, else A100."),
+    ] = None,
+    output: OutputFormat = Output.table,
 ) -> None:
-    """Show what a grid will run, and every setting in force; changes nothing.
+    """Show what a grid will run, every setting in force, and about how long it takes; changes nothing.
 
-    Example: xtl plan grids/quickstart.yaml
+    Example: xtl plan grids/quickstart.yaml --gpu H100
     """
     import sys
 
     from xtl.cli.common import load_grid, open_grid_store, print_json
+    from xtl.forecast import forecast
     from xtl.inventory import look
     from xtl.plan import build
     from xtl.store import commit
@@ -38,15 +45,19 @@ def plan(
     found = build(grid, inventory)
     if inventory.unknown:
         print("note: the hub does not answer, so commits are not known and keys are provisional", file=sys.stderr)
-    done = commit.manifests(open_grid_store(grid)) & set(found.stages) if grid.store else set()
+    opened = open_grid_store(grid) if grid.store else None
+    done = commit.manifests(opened) & set(found.stages) if opened else set()
+    estimate = forecast(found, inventory, opened, gpu)
     if output == Output.json:
-        print_json(as_json(grid, found, done))
+        print_json(as_json(grid, found, done, estimate))
     else:
-        show(grid, found, done)
+        show(grid, found, done, estimate)
 
 
-def as_json(grid: Grid, plan: Plan, done: set[str]) -> dict[str, Any]:
-    """The whole plan for a program."""
+def as_json(grid: Grid, plan: Plan, done: set[str], estimate: Estimate) -> dict[str, Any]:
+    """The whole plan for a program. Of a stage without an encoder, tokens are 0 and seconds null."""
+    from xtl.work import model_of
+
     users = Counter(row.key for row in plan.rows)
     return {
         "grid": grid.name,
@@ -59,21 +70,20 @@ def as_json(grid: Grid, plan: Plan, done: set[str]) -> dict[str, Any]:
                 "rows": users.get(stage.key, 0),
                 "parents": list(stage.parents),
                 "labels": dict(stage.labels),
-                "tokens": stage.tokens,
-                "gpu_hours": stage.flops / FLOPS_A_SECOND / 3600,
+                "tokens": round(estimate.works[stage.key].training + estimate.works[stage.key].evaluating),
+                "tokens_trained": round(estimate.works[stage.key].training),
+                "seconds": estimate.seconds.get(stage.key),
+                "seconds_from": estimate.source(stage.key, model_of(plan, stage)),
+                "gpu_hours": estimate.hours([stage.key]),
                 "spec": stage.spec,
             }
             for stage in plan.stages.values()
         ],
         "rows": [{"model": r.model, "arm": r.arm, "seed": r.seed, "task": r.task, "key": r.key} for r in plan.rows],
         "settings": settings_in_force(grid),
-        "gpu_hours": gpu_hours(plan, done),
+        "gpu": estimate.gpu,
+        "gpu_hours": estimate.hours(plan.stages.keys() - done),
     }
-
-
-def gpu_hours(plan: Plan, done: set[str]) -> float:
-    """What is left to run, in hours of the GPU that FLOPS_A_SECOND describes."""
-    return sum(stage.flops for stage in plan.stages.values() if stage.key not in done) / FLOPS_A_SECOND / 3600
 
 
 def settings_in_force(grid: Grid) -> list[dict[str, Any]]:
@@ -97,14 +107,14 @@ def settings_in_force(grid: Grid) -> list[dict[str, Any]]:
     return found
 
 
-def show(grid: Grid, plan: Plan, done: set[str]) -> None:
+def show(grid: Grid, plan: Plan, done: set[str], estimate: Estimate) -> None:
     """The plan for a person."""
     from xtl.cli.common import console
 
     out = console()
     out.print(f"{grid.name}: {len(plan.stages)} stages, {len(done)} done", style="bold")
-    tables = (_stages_table(plan, done, keys=keys) for keys in (True, False))
-    out.print(next((table for table in tables if _fits(out, table)), _stages_table(plan, done, keys=False)))
+    tables = (_stages_table(plan, done, estimate, keys=keys) for keys in (True, False))
+    out.print(next((table for table in tables if _fits(out, table)), _stages_table(plan, done, estimate, keys=False)))
     out.print("\nsettings in force", style="bold")
     out.print(_settings_table(grid))
     users = Counter(row.key for row in plan.rows)
@@ -112,8 +122,10 @@ def show(grid: Grid, plan: Plan, done: set[str]) -> None:
     out.print(
         f"\n{len(plan.rows)} results from {len(users)} target stages"
         + (f"; {shared} shared, run once" if shared else "")
-        + f". {_to_run(plan, done)}"
+        + f". {_to_run(plan, done, estimate)}"
     )
+    for line in _estimated_from(plan, done, estimate):
+        out.print(line, style="dim")
     _say_missing(plan)
 
 
@@ -121,12 +133,12 @@ def _fits(out: Console, table: Table) -> bool:
     return out.measure(table, options=out.options.update(width=1000)).maximum <= out.width
 
 
-def _stages_table(plan: Plan, done: set[str], *, keys: bool) -> Table:
+def _stages_table(plan: Plan, done: set[str], estimate: Estimate, *, keys: bool) -> Table:
     """A row a stage. Without `keys` it fits 80 columns: titles name stages as well, and wrap where they must."""
     from rich.table import Table
     from rich.text import Text
 
-    from xtl.cli.common import plain
+    from xtl.cli.common import duration, plain
 
     users = Counter(row.key for row in plan.rows)
     children = Counter(parent for stage in plan.stages.values() for parent in stage.parents)
@@ -134,19 +146,19 @@ def _stages_table(plan: Plan, done: set[str], *, keys: bool) -> Table:
     table.add_column("stage")
     for name in (*(["key"] if keys else []), "state", "needed by"):
         table.add_column(name, no_wrap=True)
-    for name in ("tokens", "GPU hours"):
+    for name in ("tokens", "time"):
         table.add_column(name, justify="right", no_wrap=True)
     for stage in plan.stages.values():
         several = f"{users[stage.key]} rows" if users[stage.key] > 1 else ""
         several = several or (f"{children[stage.key]} stages" if children[stage.key] > 1 else "")
-        hours = f"{stage.flops / FLOPS_A_SECOND / 3600:.2f}" if stage.flops else ""
+        work, seconds = estimate.works[stage.key], estimate.seconds.get(stage.key)
         table.add_row(
             Text(plain(stage.title)),
             *([stage.key[:12]] if keys else []),
             "done" if stage.key in done else "to run",
             several,
-            _short(stage.tokens),
-            "<0.01" if hours == "0.00" else hours,
+            _short(round(work.training + work.evaluating)),
+            duration(seconds) if seconds is not None else "",
         )
     return table
 
@@ -176,12 +188,26 @@ def _settings_table(grid: Grid) -> Table:
     return table
 
 
-def _to_run(plan: Plan, done: set[str]) -> str:
+def _to_run(plan: Plan, done: set[str], estimate: Estimate) -> str:
     if done >= plan.stages.keys():
         return "All is done."
-    hours = gpu_hours(plan, done)
+    hours = estimate.hours(plan.stages.keys() - done)
     about = "less than 0.1" if hours < 0.05 else f"about {hours:.1f}"
-    return f"To run: {about} GPU hours at {FLOPS_A_SECOND / 1e12:.0f} TFLOP/s sustained (an estimate)."
+    return f"To run: {about} {'CPU' if estimate.gpu == 'cpu' else 'GPU'} hours on {estimate.gpu} (an estimate)."
+
+
+def _estimated_from(plan: Plan, done: set[str], estimate: Estimate) -> list[str]:
+    """A line on the stages whose like was done, a line a model on the others: where their times come from."""
+    from xtl.cli.common import plain
+    from xtl.work import model_of
+
+    left = [stage for key, stage in plan.stages.items() if key not in done and model_of(plan, stage)]
+    alike = sum(stage.key in estimate.alike for stage in left)
+    lines = [f"{alike} of {len(left)} take as long as done stages of the same work"] if alike else []
+    for base in dict.fromkeys(model_of(plan, stage) for stage in left if stage.key not in estimate.alike):
+        name = plan.stages[base].title.removeprefix("fetch model ")
+        lines.append(f"{'the others: ' if alike else ''}{name}: {estimate.sources[base]}")
+    return [plain(f"Time: {line}.") for line in lines]
 
 
 def _say_missing(plan: Plan) -> None:

@@ -35,14 +35,16 @@ def run(
     Example: xtl run my-study.yaml --parallel 2
     """
     from xtl import local
-    from xtl.cli.common import load_grid, make_plan, open_grid_store
+    from xtl.cli.common import load_grid, open_grid_store
     from xtl.cli.live import watch
-    from xtl.store import grids
+    from xtl.forecast import planned, timed
+    from xtl.store import commit, grids
 
     _need_jobs()
     grid = load_grid(grid_file, data, store)
     opened = open_grid_store(grid)
-    plan = make_plan(grid)
+    plan, estimate = planned(grid, opened)
+    plan = timed(plan, estimate, commit.manifests(opened))
     grids.register(opened, grid, plan, replace=replace)
     local.prepare(plan, opened)
     with watch(plan, opened, output) as watcher:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from xtl.cluster import Cluster
     from xtl.grid import Grid
     from xtl.states import StageState
-    from xtl.store.base import Store
+    from xtl.store.base import Entry, Store
 
 WATCH_SECONDS = 3.0
 
@@ -72,16 +72,18 @@ def report(name: str, stages: Mapping[str, Any], store: Store, cluster: Cluster 
     from xtl.cli.status_table import Report
     from xtl.observe import look
 
+    gpu = [key for key, stage in stages.items() if stage["kind"] in spent.GPU_KINDS]
     if cluster is None:
-        found = look_here(stages, store)
+        found, manifests = look_here(stages, store)
+        found = spent.compared(found, stages, spent.seconds(store, manifests, gpu))
         return Report(name=name, stages=found, counts=dict(Counter(stage.state for stage in found)))
     seen = look(stages, name, store, cluster)
-    gpu = [key for key, stage in stages.items() if stage["kind"] in spent.GPU_KINDS]
-    figures = spent.study(seen.stages, stages, spent.seconds(store, seen.manifests, gpu), seen.jobs)
+    seconds = spent.seconds(store, seen.manifests, gpu)
+    figures = spent.study(seen.stages, stages, seconds, seen.jobs)
     where = "" if isinstance(cluster, str) else f"namespace {cluster.namespace} at {cluster.host}"
     return Report(
         name=name,
-        stages=seen.stages,
+        stages=spent.compared(seen.stages, stages, seconds),
         counts=figures.counts,
         study=figures,
         where=where,
@@ -90,22 +92,24 @@ def report(name: str, stages: Mapping[str, Any], store: Store, cluster: Cluster 
     )
 
 
-def look_here(stages: Mapping[str, Any], store: Store) -> list[StageState]:
-    """The states of a grid that `xtl run` runs: three flat listings, and the documents of what is not done."""
+def look_here(stages: Mapping[str, Any], store: Store) -> tuple[list[StageState], dict[str, Entry]]:
+    """The states of a grid that `xtl run` runs, and the store's manifests: three flat listings, and the documents of
+    what is not done."""
     import time
 
     from xtl.states import states
-    from xtl.store import commit, layout
+    from xtl.store import layout
 
-    done = commit.manifests(store)
-    open_ = set(stages) - done
-    return states(
+    done = {key: entry for entry in store.list(layout.MANIFESTS) if (key := layout.key_of(entry.name))}
+    open_ = set(stages) - done.keys()
+    found = states(
         stages,
         done=done,
         failed=_documents(store, layout.FAILED, open_),
         progress=_documents(store, layout.PROGRESS, open_),
         now=time.time(),
     )
+    return found, done
 
 
 def _documents(store: Store, prefix: str, keys: set[str]) -> dict[str, dict[str, Any]]:

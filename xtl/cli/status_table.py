@@ -107,7 +107,7 @@ def table(report: Report, all_: bool, width: int) -> RenderableType:
         rows = [(stage, _cells(stage)) for stage in listed]
         names = _columns([cells for _, cells in rows], width)
         for name in names:
-            body.add_column(name, no_wrap=name in ("key", "job", "state", "step", "left", "tokens/s"))
+            body.add_column(name, no_wrap=name not in ("stage", "loss", "why"))
         for stage, cells in rows:
             body.add_row(*(Text(plain(cells[name]), style=_style(name, stage)) for name in names))
         parts.append(body)
@@ -115,12 +115,14 @@ def table(report: Report, all_: bool, width: int) -> RenderableType:
 
 
 def _columns(rows: Sequence[Mapping[str, str]], width: int) -> list[str]:
-    """Those that have anything to show; on a narrow terminal without what the title and `-o json` tell as well."""
-    wide = {"key": NARROW, "tokens/s": NARROW, "job": WIDE}
+    """Those that have anything to show; on a narrow terminal without what the title and `-o json` tell as well, and
+    with estimates only beside what stages took."""
+    compared = any(cells["took"] for cells in rows)
+    wide = {"key": NARROW, "tokens/s": NARROW, "job": WIDE, "estimate": 0 if compared else NARROW}
     always = ("stage", "state")
     return [
         name
-        for name in ("stage", "key", "job", "state", "step", "loss", "tokens/s", "left", "why")
+        for name in ("stage", "key", "job", "state", "step", "loss", "tokens/s", "left", "took", "estimate", "why")
         if width >= wide.get(name, 0) and (name in always or any(cells[name] for cells in rows))
     ]
 
@@ -141,6 +143,8 @@ def _cells(stage: StageState) -> dict[str, str]:
         "loss": "" if beat.get("loss") is None else str(beat["loss"]),
         "tokens/s": f"{tokens:,}" if isinstance(tokens, int) else "",
         "left": duration(beat["seconds_left"]) if "seconds_left" in beat and stage.state == "running" else "",
+        "took": duration(stage.seconds) if stage.seconds is not None else "",
+        "estimate": duration(stage.predicted_seconds) if stage.predicted_seconds is not None else "",
         "why": stage.reason,
     }
 

@@ -14,6 +14,7 @@ from xtl.cli.common import DataPlace, GridFile, Output, OutputFormat, StoreUrl
 if TYPE_CHECKING:
     from xtl.cli.next_steps import Next
     from xtl.cluster import Cluster
+    from xtl.estimate import Estimate
     from xtl.grid import Grid
     from xtl.plan import Plan
     from xtl.store.base import Store
@@ -56,20 +57,22 @@ def submit(
     Example: xtl submit my-study.yaml --store s3://bucket/prefix --dry-run
     """
     from xtl import inputs
-    from xtl.cli.common import load_grid, make_plan
+    from xtl.cli.common import load_grid
     from xtl.cli.next_steps import Next
     from xtl.cluster import Cluster
     from xtl.cluster_parts import endpoint
+    from xtl.forecast import planned, timed
     from xtl.submit import preflight, standing
     from xtl.submit import submit as create
 
     grid = load_grid(grid_file, data, store)
     opened = cluster_store(grid, context)
-    plan = make_plan(grid)
+    plan, estimate = planned(grid, opened)
     cluster = Cluster(context=context, namespace=grid.cluster.get("namespace"))
     now = standing(plan, opened)
+    plan = timed(plan, estimate, now.done)
     missing = preflight(plan, opened, cluster, now)
-    print(_preview(plan, now, missing, cluster), file=sys.stderr)
+    print(_preview(plan, now, missing, cluster, estimate), file=sys.stderr)
     if (address := endpoint(cluster, grid)) and address.state != "ok":
         print(f"warning: {address.detail}", file=sys.stderr)
     if dry_run:
@@ -108,15 +111,13 @@ def cluster_store(grid: Grid, context: str | None, *, creates: bool = True) -> S
     return opened
 
 
-def _preview(plan: Plan, now: Standing, missing: int, cluster: Cluster) -> str:
-    from xtl.cli.plan import gpu_hours
-
+def _preview(plan: Plan, now: Standing, missing: int, cluster: Cluster, estimate: Estimate) -> str:
     left = [stage.kind for key, stage in plan.stages.items() if key not in now.done]
     kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(left).items())
-    hours = gpu_hours(plan, set(now.done))
+    hours = estimate.hours(plan.stages.keys() - now.done)
     return (
         f"{plan.grid.name}: {len(left)} of {len(plan.stages)} stages to run"
-        + (f" ({kinds}), about {hours:.1f} GPU hours" if left else "")
+        + (f" ({kinds}), about {hours:.1f} GPU hours on {estimate.gpu}" if left else "")
         + f"; {missing} Jobs to create in {cluster.namespace} on {cluster.host}"
     )
 

@@ -55,7 +55,13 @@ def _taken(store: Store, grid: Grid, known: dict[str, Any]) -> str:
 def _body(grid: Grid, plan: Plan) -> dict[str, Any]:
     rows = [{"model": r.model, "arm": r.arm, "seed": r.seed, "task": r.task, "key": r.key} for r in plan.rows]
     stages = {
-        key: {"title": x.title, "kind": x.kind, "parents": list(x.parents), "labels": dict(x.labels)}
+        key: {
+            "title": x.title,
+            "kind": x.kind,
+            "parents": list(x.parents),
+            "labels": dict(x.labels),
+            "seconds": x.seconds,  # as estimated now: `xtl status` holds it against what the stage took
+        }
         for key, x in plan.stages.items()
     }
     return {"reduce": plan.reduce, "grid": grid.text, "rows": rows, "stages": stages, "order": list(stages)}

@@ -20,9 +20,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from xtl.errors import UserError
+from xtl.errors import UserError, XtlError
 from xtl.tasks import get
 from xtl.tasks.base import Listing, Task
+from xtl.tasks.formats import lengths
 
 #: A file changed this recently may change again within its time stamp's resolution: its digest is not cached.
 _SETTLED_SECONDS = 2.0
@@ -40,7 +41,7 @@ def unit_listings(task: str, part: str, folder: Path) -> list[Listing]:
     """The unit's listings that hold examples, in the task's order."""
     one = get(task)
     own = [x for x in one.listings(folder) if part_of(one, x.language, x.split) == part and _count(x)]
-    _flush()
+    flush()
     return own
 
 
@@ -56,19 +57,51 @@ def digest(files: Iterable[Path], root: Path) -> str:
         sha256 = _cached([path], "sha256", partial(_sha256, path))
         row = [path.relative_to(root).as_posix(), path.stat().st_size, sha256]
         whole.update(json.dumps(row, ensure_ascii=True).encode() + b"\n")
-    _flush()
+    flush()
     return whole.hexdigest()
 
 
 def count(listing: Listing) -> int:
     """About how many examples a listing holds, cached; 0 if there are none."""
     found = _count(listing)
-    _flush()
+    flush()
     return found
 
 
 def _count(listing: Listing) -> int:
     return int(_cached(listing.files, f"{listing.language}/{listing.split}/{listing.form}", listing.count))
+
+
+def shapes(listing: Listing) -> list[lengths.Shape]:
+    """How long a sample of its examples are, in characters, cached; none of what cannot be read: the fetch says why."""
+
+    def measure() -> list[lengths.Shape]:
+        try:
+            return [lengths.shape(example, listing.form) for example in lengths.sample(listing.read())]
+        except XtlError:
+            return []
+
+    found: list[lengths.Shape] = _cached(listing.files, _named(listing, "shapes"), measure)
+    return found
+
+
+def pieces(listing: Listing, tokenizer: str, measure: Callable[[str], int]) -> tuple[int, int]:
+    """Characters of the sample, and the word pieces that `measure` finds in them, cached by the tokenizer's name."""
+
+    def both() -> list[int]:
+        try:
+            examples = lengths.sample(listing.read())
+        except XtlError:
+            return [0, 0]
+        found = [[sum(lengths.shape(example, listing.form, by)) for by in (len, measure)] for example in examples]
+        return [sum(column) for column in zip(*found, strict=True)] or [0, 0]
+
+    characters, counted = _cached(listing.files, _named(listing, f"pieces/{tokenizer}"), both)
+    return int(characters), int(counted)
+
+
+def _named(listing: Listing, what: str) -> str:
+    return f"{listing.language}/{listing.split}/{listing.form}/{what}"
 
 
 def published(task: str, part: str) -> dict[tuple[str, str], int]:
@@ -148,7 +181,7 @@ def _load() -> dict[str, Any]:
         return {}
 
 
-def _flush() -> None:
+def flush() -> None:
     """Add what is new to the cache file, atomically. A lost race costs a computation; a home that cannot be written,
     nothing at all."""
     if not _fresh:

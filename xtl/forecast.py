@@ -1,0 +1,128 @@
+"""What an estimate is made from: the store's manifests, the data's lengths, and a tokenizer where there is one.
+
+It looks, and leaves the reckoning to `work.py` and `estimate.py`. Nothing that is missing here is an error: an estimate
+then stands on what is assumed, and says so.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from xtl import estimate, spent
+from xtl.errors import StoreError
+from xtl.grid import Grid
+from xtl.inventory import Inventory, local_data, look
+from xtl.plan import Plan, build
+from xtl.store import commit
+from xtl.store.base import Store
+from xtl.tasks import source
+from xtl.work import MEAN, Density, works
+
+#: So many characters of a language tell how it is cut.
+ENOUGH = 20_000
+_TOKENIZER = "encoder/tokenizer.json"
+
+
+def planned(grid: Grid, store: Store) -> tuple[Plan, estimate.Estimate]:
+    """Look at the data and models, plan, and estimate."""
+    inventory = look(grid)
+    plan = build(grid, inventory)
+    return plan, forecast(plan, inventory, store)
+
+
+def forecast(plan: Plan, inventory: Inventory, store: Store | None, gpu: str | None = None) -> estimate.Estimate:
+    """The estimate of a plan. gpu: as the user calls it; None for what the store's stages ran on. Raises UserError for
+    a name that is none."""
+    found = spent.done(store) if store else []
+    device = estimate.choose(gpu, found)
+    counted = works(plan, inventory, _densities(plan, inventory, store))
+    return estimate.estimate(plan, counted, parameters(plan, inventory), found, device)
+
+
+def timed(plan: Plan, found: estimate.Estimate, done: Collection[str]) -> Plan:
+    """The plan whose stages carry their seconds, to be held against what they will have taken: not those that are done,
+    of which the estimate knows."""
+    stages = {
+        key: stage if key in done else replace(stage, seconds=found.seconds.get(key))
+        for key, stage in plan.stages.items()
+    }
+    return replace(plan, stages=stages)
+
+
+def parameters(plan: Plan, inventory: Inventory) -> dict[str, float]:
+    """Weights that a word piece passes through, by base model's key: about 12 hidden^2 a layer (Kaplan et al. 2020,
+    section 2.1); 0 where the model's shape is not known."""
+    models = {key: inventory.models[name] for key, name in _models(plan).items()}
+    return {key: 12.0 * model.layers * model.hidden**2 for key, model in models.items()}
+
+
+def _models(plan: Plan) -> dict[str, str]:
+    """Base models' names by the key of the stage that fetches them."""
+    return {key: str(stage.where["model"]) for key, stage in plan.stages.items() if stage.spec.get("what") == "model"}
+
+
+def _densities(plan: Plan, inventory: Inventory, store: Store | None) -> dict[str, Density]:
+    """Word pieces a character by model and language, of models whose tokenizer is at hand: in their folder, or in the
+    store once they are fetched."""
+    if "folder" not in inventory.source:
+        return {}
+    try:
+        import tokenizers  # noqa: F401
+    except ImportError:
+        return {}
+    found: dict[str, Density] = {}
+    for key, name in _models(plan).items():
+        if tokenizer := _tokenizer(key, name, inventory, store):
+            found[name] = _density(inventory, *tokenizer)
+    source.flush()
+    return found
+
+
+def _tokenizer(
+    key: str, name: str, inventory: Inventory, store: Store | None
+) -> tuple[str, Callable[[], bytes]] | None:
+    """What names a tokenizer's bytes, and how to get them."""
+    file = Path(name) / "tokenizer.json"
+    if name.startswith("/") and file.is_file():
+        return str(inventory.models[name].identity["digest"]), file.read_bytes
+    try:
+        manifest = commit.read_manifest(store, key) if store else None
+        blob = commit.blobs(manifest).get(_TOKENIZER) if manifest else None
+    except (StoreError, KeyError, TypeError, ValueError):
+        return None
+    return (blob.sha256, lambda: store.get(blob.name)[0]) if store and blob else None
+
+
+def _density(inventory: Inventory, digest: str, read: Callable[[], bytes]) -> Density:
+    @cache
+    def tokenizer() -> Any:
+        from tokenizers import Tokenizer
+
+        made = Tokenizer.from_buffer(read())
+        made.no_truncation()
+        return made
+
+    def measure(text: str) -> int:
+        return len(tokenizer().encode(text, add_special_tokens=False).ids)
+
+    characters: dict[str, int] = defaultdict(int)
+    pieces: dict[str, int] = defaultdict(int)
+    folder = local_data(inventory.source["folder"])
+    for task, part in inventory.units:
+        for listing in source.unit_listings(task, part, folder):
+            language = "en" if listing.split.endswith(".en") else listing.language
+            if listing.form == "gold" or characters[language] >= ENOUGH:
+                continue
+            try:
+                some = source.pieces(listing, digest, measure)
+            except Exception:  # whatever the library says of a file that is no tokenizer: the model's loading tells
+                return {}
+            characters[language] += some[0]
+            pieces[language] += some[1]
+    found = {language: pieces[language] / count for language, count in characters.items() if count}
+    return {**found, MEAN: sum(pieces.values()) / max(1, sum(characters.values()))}
