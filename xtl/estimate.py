@@ -8,6 +8,7 @@ its data sheet and an assumption of how much of it is used. Every estimate says 
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -46,27 +47,30 @@ CPU_TFLOPS = 0.05
 @dataclass(frozen=True, kw_only=True)
 class Done:
     """What a committed stage took. encoder: its parent, a base model or an intermediate. alike: see `work.alike`, and
-    counts only if `whole`: the attempt did all of the work. pieces: word pieces that its attempt trained on and
-    evaluated; 0 where the manifest does not say."""
+    counts only if `whole`: the attempt did all of the work. trained, evaluated: word pieces in its attempt; 0 where the
+    manifest does not say. model: of a stage that fetched one, which; such a stage has no device."""
 
     key: str
     kind: str
-    encoder: str
-    alike: str
-    device: str
-    precision: str
     total: float
-    training: float
-    evaluating: float
+    encoder: str = ""
+    alike: str = ""
+    device: str = ""
+    precision: str = ""
+    training: float = 0.0
+    evaluating: float = 0.0
     trained: float = 0.0
     evaluated: float = 0.0
     whole: bool = True
+    model: str = ""
 
 
 def done(manifest: Mapping[str, Any]) -> Done | None:
-    """What a manifest tells; None where it is of no GPU stage, or of a shape that lacks what is needed."""
+    """What a manifest tells; None where it is of a stage without a model, or of a shape that lacks what is needed."""
     try:
         spec, seconds, provenance = manifest["spec"], manifest["seconds"], manifest["provenance"]
+        if manifest["kind"] == "fetch" and "model" in spec:
+            return Done(key=str(manifest["key"]), kind="fetch", total=float(seconds["total"]), model=_model(spec))
         if manifest["kind"] not in ("intermediate", "target"):
             return None
         counted = manifest.get("counted", {})
@@ -132,10 +136,11 @@ def estimate(
     for one in here:
         if one.whole:
             like[(bases[one.key], one.alike)].append(one.total)
-    rates = {
-        base: rates_of([one for one in here if bases[one.key] == base], size, plan.grid.precision, gpu)
-        for base, size in parameters.items()
-    }
+    models = {one.key: one.model for one in found if one.model}
+    rates = {}
+    for base, size in parameters.items():  # `tiny` is another stage, with another tokenizer, for every set of data
+        same = {base, *(key for key, model in models.items() if model == _model(plan.stages[base].spec))}
+        rates[base] = rates_of([one for one in here if bases[one.key] in same], size, plan.grid.precision, gpu)
     seconds: dict[str, float | None] = {}
     counts: dict[str, int] = {}
     for key, stage in plan.stages.items():
@@ -206,7 +211,7 @@ def _assumed(parameters: float, precision: str, gpu: str) -> Rates | None:
 def choose(asked: str | None, found: Iterable[Done]) -> str:
     """The device to estimate for: the one asked for, else the one that most stages were done on, else DEFAULT. Raises
     UserError with the names there are."""
-    devices = Counter(one.device for one in found)
+    devices = Counter(one.device for one in found if one.device)
     if asked is None:
         return devices.most_common(1)[0][0] if devices else DEFAULT
     for name in (*devices, *GPUS, CPU):
@@ -229,7 +234,11 @@ def _words(name: str) -> str:
     return " ".join(re.findall(r"[a-z0-9]+", name.lower()))
 
 
+def _model(spec: Mapping[str, Any]) -> str:
+    return json.dumps(spec["model"], sort_keys=True)
+
+
 def _bases(found: Sequence[Done]) -> dict[str, str]:
     """Each done stage's base model: its encoder, or that of the intermediate which its encoder is."""
-    above = {one.key: one.encoder for one in found}
+    above = {one.key: one.encoder for one in found if one.encoder}
     return {key: above.get(encoder, encoder) for key, encoder in above.items()}

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from tests.grids import GRID, grid, inventory
 from xtl import spent
-from xtl.cli.plan import as_json
+from xtl.cli import common
+from xtl.cli.plan import as_json, show
 from xtl.errors import UserError
 from xtl.estimate import BESIDE_SECONDS, GPUS, USED, Done, Estimate, choose, done, estimate, is_named
 from xtl.forecast import forecast, parameters, timed
@@ -201,3 +204,37 @@ def test_json_says_how_long_and_how_it_is_known(planned: tuple[Plan, Inventory])
     assert by_title["intermediate mnli seed 1"]["tokens"] > by_title["intermediate mnli seed 1"]["tokens_trained"] > 0
     assert body["gpu"] == A100
     assert body["gpu_hours"] == pytest.approx(sum(one["gpu_hours"] for one in body["stages"]))
+
+
+def test_a_model_is_known_again_by_what_it_is(planned: tuple[Plan, Inventory]) -> None:
+    """`tiny` is fetched anew for every set of data, whose tokenizer it takes."""
+    plan, _ = planned
+    fetch, one = stage(plan, f"fetch model {BASE}"), stage(plan, "target xnli after none seed 1")
+    elsewhere = dict(one.spec["parents"]) | {"encoder": "0" * 64}
+    target = manifest(one, key="1" * 64, spec={**one.spec, "parents": elsewhere})
+    fetched = {"key": "0" * 64, "kind": "fetch", "spec": fetch.spec, "seconds": {"total": 9.0}, "provenance": {}}
+    assert not of(planned, read(target)).sources[fetch.key].startswith("measured")
+    found = of(planned, read(fetched, target))
+    assert found.sources[fetch.key].startswith("measured on 1 stage")
+    assert not found.alike, "its tokenizer may be another"
+
+
+def test_the_lines_below_a_plan_say_what_the_times_are_from(
+    planned: tuple[Plan, Inventory], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, _ = planned
+    found = of(planned, read(manifest(stage(plan, "target xnli after none seed 1"))))
+    for width in (80, 160):
+        out = io.StringIO()
+        console = Console(file=out, width=width, highlight=False)
+        monkeypatch.setattr(common, "console", lambda console=console: console)
+        show(plan.grid, plan, set(), found)
+        lines = out.getvalue().splitlines()
+        assert all(len(line) <= width for line in lines)
+        said = " ".join(" ".join(lines).split())
+        assert f"GPU hours on {A100} (an estimate)." in said
+        assert f"Time: 6 of {len(found.seconds)} take as long as done stages of the same work." in said
+        assert (
+            f"Time: the others: {BASE}: measured on 1 stage on {A100} in bf16: 1,000 word pieces/s in training" in said
+        )
+        assert "3m50s" in said, "230 s"
