@@ -6,10 +6,11 @@ then stands on what is assumed, and says so.
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from xtl.inventory import Inventory, local_data, look
 from xtl.plan import Plan, build
 from xtl.store import commit
 from xtl.store.base import Store
+from xtl.store.parallel import each
 from xtl.tasks import source
 from xtl.work import MEAN, Density, works
 
@@ -39,6 +41,7 @@ def forecast(plan: Plan, inventory: Inventory, store: Store | None, gpu: str | N
     """The estimate of a plan. gpu: as the user calls it; None for what the store's stages ran on. Raises UserError for
     a name that is none."""
     found = spent.done(store) if store else []
+    inventory = _fetched(plan, inventory, store)
     device = estimate.choose(gpu, found)
     counted = works(plan, inventory, _densities(plan, inventory, store))
     return estimate.estimate(plan, counted, parameters(plan, inventory), found, device)
@@ -52,6 +55,37 @@ def timed(plan: Plan, found: estimate.Estimate, done: Collection[str]) -> Plan:
         for key, stage in plan.stages.items()
     }
     return replace(plan, stages=stages)
+
+
+def _fetched(plan: Plan, inventory: Inventory, store: Store | None) -> Inventory:
+    """What has been fetched from a hub is as long, and as many, as its manifest says."""
+    wanted = {
+        (stage.spec["task"], stage.spec["part"]): key
+        for key, stage in plan.stages.items()
+        if stage.spec.get("what") == "data" and not inventory.units[stage.spec["task"], stage.spec["part"]].shapes
+    }
+    if store is None or not wanted:
+        return inventory
+    units = dict(inventory.units)
+    there = commit.manifests(store)
+    known = {place: key for place, key in wanted.items() if key in there}
+    for place, manifest in zip(known, each(partial(_manifest, store), list(known.values())), strict=True):
+        with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):
+            metrics = manifest["metrics"]["listings"]
+            listings = {(x, split): one for x, splits in metrics.items() for split, one in splits.items()}
+            counts = {listing: int(one["examples"]) for listing, one in listings.items()}
+            shapes = {
+                listing: [list(map(int, one["characters"]))] for listing, one in listings.items() if counts[listing]
+            }
+            units[place] = replace(units[place], listings=counts, shapes=shapes)
+    return replace(inventory, units=units)
+
+
+def _manifest(store: Store, key: str) -> dict[str, Any]:
+    try:
+        return commit.read_manifest(store, key) or {}
+    except StoreError:
+        return {}
 
 
 def parameters(plan: Plan, inventory: Inventory) -> dict[str, float]:

@@ -21,7 +21,7 @@ from xtl.forecast import forecast, parameters, timed
 from xtl.inventory import SHAPES, Inventory, Model
 from xtl.plan import Plan, Stage, build
 from xtl.store import commit, layout, open_store
-from xtl.work import alike, works
+from xtl.work import CHARACTERS, alike, works
 
 A100, H100 = "NVIDIA A100-SXM4-80GB", "NVIDIA H100 80GB HBM3"
 BASE = "FacebookAI/xlm-roberta-base"
@@ -238,3 +238,21 @@ def test_the_lines_below_a_plan_say_what_the_times_are_from(
             f"Time: the others: {BASE}: measured on 1 stage on {A100} in bf16: 1,000 word pieces/s in training" in said
         )
         assert "3m50s" in said, "230 s"
+
+
+def test_what_was_fetched_from_a_hub_is_as_long_and_as_many_as_its_manifest_says(
+    planned: tuple[Plan, Inventory], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    plan, have = planned
+    store = open_store(str(tmp_path / "store"))
+    fetch, one = stage(plan, "fetch mnli"), stage(plan, "intermediate mnli seed 1")
+    before = forecast(plan, have, store).works[one.key]
+    listings = {"en": {"train": {"examples": 500, "characters": [86, 43]}, "dev": {"examples": 0, "characters": []}}}
+    for metrics, told in (({"listings": {"en": {"train": {"examples": 500}}}}, False), ({"listings": listings}, True)):
+        body = {"key": fetch.key, "kind": "fetch", "files": {}, "metrics": metrics}
+        commit.put_json(store, layout.manifest_name(fetch.key), body)
+        found = forecast(plan, have, store).works[one.key]
+        assert (found != before) == told, "a manifest from before lengths were in it changes nothing"
+    assert found.training == pytest.approx(500 * 2 * ((86 + 43) / CHARACTERS + 4))
+    assert found.evaluating == 0

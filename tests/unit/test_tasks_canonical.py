@@ -6,6 +6,7 @@ import hashlib
 import subprocess
 import sys
 from pathlib import Path
+from statistics import mean
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from tests.published import write
 from xtl.errors import Corrupt
 from xtl.tasks import TASKS
 from xtl.tasks.canonical import Tally, line, read_parquet, summarise, write_parquet
+from xtl.tasks.formats.lengths import shape
 
 _EXAMPLES = {
     "pair": [
@@ -61,6 +63,9 @@ def test_a_line_is_sorted_compact_utf8() -> None:
 def test_parquet_keeps_examples_types_and_digest(tmp_path: Path, form, labels) -> None:
     examples = _EXAMPLES[form]
     summary = write_parquet(iter(examples), form, tmp_path / "f.parquet")
+    shapes = [shape(example, form) for example in examples]
+    means = [mean(one[place] for one in shapes if place < len(one)) for place in range(max(map(len, shapes)))]
+    assert summary.pop("characters") == pytest.approx(means, abs=0.5)
     assert summary == {
         "examples": len(examples),
         "labels": labels,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from xtl.errors import Corrupt, MissingPackage
 from xtl.tasks.base import Example, Form, Listing
+from xtl.tasks.formats import lengths
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -64,12 +65,13 @@ def summarise(listing: Listing) -> dict[str, Any]:
 
 
 def write_parquet(examples: Iterable[Example], form: Form, path: Path) -> dict[str, Any]:
-    """Stream examples into a Parquet file in canonical form; their summary. Interrupted, it leaves a broken file."""
+    """Stream examples into a Parquet file in canonical form; their summary, and with it `characters`: how long each of
+    an example's texts is in the mean (`lengths.shape`), for estimates. Interrupted, it leaves a broken file."""
     pq = _pyarrow_parquet()
     import pyarrow as pa
 
     schema = _schema(form)
-    tally = Tally(form)
+    tally, mean = Tally(form), lengths.Mean(form)
     remaining = iter(examples)
     with pq.ParquetWriter(
         path,
@@ -83,8 +85,9 @@ def write_parquet(examples: Iterable[Example], form: Form, path: Path) -> dict[s
         while group := list(islice(remaining, _GROUP)):
             for example in group:
                 tally.add(example)
+                mean.add(example)
             writer.write_table(pa.Table.from_pylist(group, schema=schema), row_group_size=_GROUP)
-    return tally.summary()
+    return {**tally.summary(), "characters": mean.texts()}
 
 
 class Examples(Sequence[Example]):

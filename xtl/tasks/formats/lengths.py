@@ -41,3 +41,21 @@ def shape(example: Example, form: Form, measure: Callable[[str], int] = len) -> 
         shared = f"{example['context']} {example['question']}".strip()
         return [measure(shared), *(measure(choice) for choice in example["choices"])]
     return [] if form == "gold" else [measure(example["text"])]
+
+
+class Mean:
+    """The mean shape of examples, one at a time; of choices, those that there are."""
+
+    def __init__(self, form: Form) -> None:
+        self._form = form
+        self._sums: list[list[int]] = []
+
+    def add(self, example: Example) -> None:
+        for place, count in enumerate(shape(example, self._form)):
+            if place == len(self._sums):
+                self._sums.append([0, 0])
+            self._sums[place][0] += count
+            self._sums[place][1] += 1
+
+    def texts(self) -> Shape:
+        return [round(total / count) for total, count in self._sums]
