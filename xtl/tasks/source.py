@@ -193,7 +193,7 @@ def flush() -> None:
         handle, name = tempfile.mkstemp(dir=place.parent, prefix=".digests-")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                json.dump(content, stream)
+                stream.write(json.dumps(content))  # `dump` does without the C encoder
             os.replace(name, place)
         except OSError:
             os.unlink(name)
