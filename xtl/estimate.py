@@ -40,8 +40,8 @@ USED, BESIDE_SECONDS = 0.16, 20.0
 #: A backward pass is about two forward passes (Kaplan et al. 2020, section 2.1).
 TRAINING_PASSES = 3.0
 DEFAULT, CPU = "A100", "cpu"
-#: No data sheet tells it: assumed for one thread.
-CPU_TFLOPS = 0.05
+#: No data sheet tells it: what `tiny` reached on one thread of an x86 server (bench/estimate.py).
+CPU_TFLOPS = 0.03
 
 
 @dataclass(frozen=True, kw_only=True)
