@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import dropout, scaled_dot_product_attention, softmax
 
+from bench._figures import Figure, not_run, ratios, rounds, tell
 from bench.training import BATCH, Study
 from jobs import packed
 from tests.samples import DATA, HAVE
@@ -100,24 +101,27 @@ def measured(rounds: int, *, training: bool) -> dict[str, list[float]]:
     return times
 
 
+def figures(count: int) -> list[Figure]:
+    found = []
+    for training in (True, False):
+        times = measured(count, training=training)
+        ours, *others = times
+        kind = "training" if training else "evaluation"
+        found.append(rounds(f"{kind}: {ours}", times[ours], "s a row"))
+        found += [ratios(f"{kind}: beside {name}", times[ours], times[name]) for name in others]
+    return found
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
+    title = "attention over packed sequences, 12 layers of 12 heads of 32"
     if not HAVE:
-        print(f"attention: NOT RUN: no real MNLI at {DATA}")
-        return 0
+        return not_run(title, f"no real MNLI at {DATA}")
     torch.set_num_threads(os.cpu_count() or 1)
     warnings.filterwarnings("ignore", message="The PyTorch API of nested tensors")
-    for training in (True, False):
-        print("attention, " + ("training" if training else "evaluation"))
-        times = measured(given.rounds, training=training)
-        ours = np.array(next(iter(times.values())))
-        for name, found in times.items():
-            ratios = np.array(found) / ours
-            print(f"  {name:<42} {np.median(found):6.3f} s a row, {np.median(ratios):5.2f} times xtl's "
-                  f"({ratios.min():.2f} to {ratios.max():.2f})")  # fmt: skip
-    return 0
+    return tell(title, figures(given.rounds))
 
 
 if __name__ == "__main__":

@@ -31,7 +31,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 
-from bench._cluster import UP, Figure, refusals, started, tell
+from bench._cluster import UP, refusals, started
+from bench._figures import Figure, not_run, tell
 from tests.cluster.kubeconfigs import free_ports
 from tests.grids import inventory
 from tests.s3server import S3Server
@@ -66,8 +67,9 @@ def main() -> int:
     parser.add_argument("--up", type=Path, default=UP)
     wanted = parser.parse_args()
     if not wanted.up.exists():
-        print(f"bench.controller: NOT RUN: there is no {wanted.up} to start a control plane with kwok's nodes (--up)")
-        return 0
+        return not_run(
+            "the controller over a study", f"there is no {wanted.up} to start a control plane with kwok's nodes (--up)"
+        )
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         server = stack.enter_context(S3Server(scratch / "s3"))

@@ -1,10 +1,10 @@
 """The search under BUCC's mining, four neighbours both ways, beside a plain exact search of the same vectors.
 
-    python bench/mining.py [--sentences 20000] [--size 256]
+    python -m bench.mining [--sentences 100000] [--size 1024]
 
 The peer is faiss's flat index where faiss-cpu is installed (what XTREME's script uses), else numpy: products over tiles
-and argpartition. Both run in this process, twice in turn, on all cores or OMP_NUM_THREADS of them; the ratio is of the
-best times. How many neighbours agree is printed too: where they differ, the peer's float32 rounding decided a near tie.
+and argpartition. Both run in this process, by turns, on all cores or OMP_NUM_THREADS of them. How many neighbours agree
+is told too: where they differ, the peer's float32 rounding decided a near tie, which a search in float64 settles.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+
+from bench._figures import Figure, ratios, rounds, tell
 
 K = 4
 
@@ -53,15 +55,19 @@ def timed(search: Callable[[], tuple[np.ndarray, np.ndarray]]) -> tuple[float, t
     return time.perf_counter() - begun, found
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sentences", type=int, default=20_000, help="of each side")
-    parser.add_argument("--size", type=int, default=256, help="numbers of a vector")
+    parser.add_argument("--sentences", type=int, nargs="+", default=[20_000, 100_000], help="of each side")
+    parser.add_argument("--size", type=int, nargs="+", default=[256, 1024], help="numbers of a vector")
     given = parser.parse_args()
-    compare(given.sentences, given.size, int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1))
+    threads = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
+    found = []
+    for sentences, size in zip(given.sentences, given.size, strict=True):
+        found += figures(sentences, size, threads, 3 if sentences < 50_000 else 1)
+    return tell(f"nearest neighbours of sentence vectors, both ways, {threads} threads", found)
 
 
-def compare(sentences: int, size: int, threads: int) -> None:
+def figures(sentences: int, size: int, threads: int, count: int) -> list[Figure]:
     import torch
 
     from jobs.neighbours import both_ways
@@ -79,19 +85,32 @@ def compare(sentences: int, size: int, threads: int) -> None:
         forward, backward = both_ways(x, y, K)
         return forward.indices, backward.indices
 
-    ours_seconds, theirs_seconds = [], []
-    for _ in range(2):
-        seconds, wanted = timed(theirs)
-        theirs_seconds.append(seconds)
+    spent: tuple[list[float], list[float]] = ([], [])
+    for _ in range(count):
         seconds, found = timed(ours)
-        ours_seconds.append(seconds)
-    agree = np.mean([np.mean(a == b) for a, b in zip(found, wanted, strict=True)])
-    best, peers = min(ours_seconds), min(theirs_seconds)
-    print(
-        f"{sentences} x {sentences} x {size}, both ways, {threads} threads: {best:.2f} s, "
-        f"{peers / best:.2f} times as fast as {name} ({peers:.2f} s); {100 * agree:.4f} % of neighbours agree"
-    )
+        spent[0].append(seconds)
+        seconds, wanted = timed(theirs)
+        spent[1].append(seconds)
+    differ = [np.argwhere(a != b) for a, b in zip(found, wanted, strict=True)]
+    wrong = sum(_farther(unit[way], unit[1 - way], found[way], wanted[way], differ[way]) for way in (0, 1))
+    what = f"{sentences:,} x {sentences:,} x {size:,}"
+    agree = 100 * (1 - sum(map(len, differ)) / (2 * sentences * K))
+    return [
+        ratios(f"{what}: xtl beside {name}", *spent, least=1.0),
+        rounds(f"{what}: xtl", spent[0]),
+        rounds(f"{what}: {name}", spent[1]),
+        Figure(what=f"{what}: neighbours that agree", value=agree, unit="%", least=99.9),
+        Figure(what=f"{what}: neighbours farther than the peer's, in float64", value=wrong, unit="", most=0),
+    ]
+
+
+def _farther(x: np.ndarray, y: np.ndarray, ours: np.ndarray, theirs: np.ndarray, where: np.ndarray) -> int:
+    """How many of xtl's neighbours are farther than the peer's at the same rank, beyond float64's own rounding."""
+    rows, ranks = where.T
+    query = x[rows].astype(np.float64)
+    scores = [(query * y[side[rows, ranks]].astype(np.float64)).sum(axis=1) for side in (ours, theirs)]
+    return int((scores[0] < scores[1] - 1e-7).sum())
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -5,11 +5,12 @@ python -m bench.startup
 
 from __future__ import annotations
 
-import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+from bench._figures import Figure, rounds, tell
 
 RUNS = 9
 
@@ -20,12 +21,16 @@ def seconds(command: list[str]) -> float:
     return time.perf_counter() - begun
 
 
-def main() -> None:
+def figures() -> list[Figure]:
     xtl = str(Path(sys.executable).with_name("xtl"))
     pairs = [(seconds([xtl, "--help"]), seconds([sys.executable, "-c", "pass"])) for _ in range(RUNS)]
-    help_, empty = (statistics.median(column) for column in zip(*pairs, strict=True))
-    print(f"xtl --help: {help_:.3f} s, {help_ / empty:.1f} times an empty Python ({empty:.3f} s)")
+    shown, empty = zip(*pairs, strict=True)
+    return [
+        rounds("xtl --help by an empty Python", [a / b for a, b in pairs], "times"),
+        rounds("xtl --help", shown),
+        rounds("an empty Python", empty),
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(tell("start-up of the command line", figures()))

@@ -23,7 +23,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench._cluster import UP, Figure, refusals, started, tell
+from bench._cluster import UP, refusals, started
+from bench._figures import Figure, not_run, tell
 from tests.s3server import S3Server
 from xtl import render
 from xtl.cli.status import report
@@ -44,9 +45,8 @@ def main() -> int:
     options = parser.parse_args()
     named, context = os.environ.get("XTL_TEST_KUBECONFIG"), os.environ.get("XTL_TEST_CONTEXT")
     if not named and not options.up.exists():  # never a user's own by accident
-        print("bench.status: NOT RUN: name a cluster's kubeconfig in XTL_TEST_KUBECONFIG (and XTL_TEST_CONTEXT): "
-              f"there is no {options.up} to start one")  # fmt: skip
-        return 0
+        why = f"name a cluster's kubeconfig in XTL_TEST_KUBECONFIG (and XTL_TEST_CONTEXT): there is no {options.up}"
+        return not_run("`xtl status` of a large study", f"{why} to start one")
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         server = stack.enter_context(S3Server(scratch / "server"))

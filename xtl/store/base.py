@@ -62,8 +62,8 @@ class Store(Protocol):
         ...
 
     def download(self, blob: Blob, path: Path) -> None:
-        """Stream an object to `path`, checking size and sha256 on the way; `path` appears whole or not at all.
-        Raises NotFound, Corrupt."""
+        """Stream an object to `path`, checking size and sha256 on the way; `path` appears whole or not at all (but a
+        crash of the machine may take it again). Raises NotFound, Corrupt."""
         ...
 
     def check(self, blob: Blob) -> None:

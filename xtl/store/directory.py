@@ -21,7 +21,7 @@ from typing import BinaryIO
 
 from xtl.errors import Conflict, NotFound, StoreError
 from xtl.store.base import Blob, Entry
-from xtl.store.files import Tally, explain, explained, pieces, settle, settle_folder, tally, temporary
+from xtl.store.files import Tally, explain, explained, pieces, place, settle, settle_folder, tally, temporary
 from xtl.store.layout import OWN, check_name, check_prefix
 
 _ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
@@ -117,9 +117,7 @@ class DirectoryStore:
             seen = _copy(source, file)
             if promised is not None:
                 seen.compare(promised)
-            settle(file)
-            os.replace(temp, path)
-            settle_folder(path.parent)
+            place(file, temp, path, durable=promised is None)
         return seen.blob(name)
 
     def _path(self, name: str) -> Path:

@@ -1,8 +1,9 @@
 """Local files that appear whole or not at all, and the hashing that goes with every copy.
 
 A file is written under a temporary name in its own folder, synced, and only then given its name; whoever is killed on
-the way leaves a `.xtl-` file that no listing shows. The price is one fsync a file and one a folder. Errors of the
-operating system become StoreError with the path and what to do.
+the way leaves a `.xtl-` file that no listing shows. The price is one fsync a file and one a folder, which only copies
+of what lies in a store can do without (`place`). Errors of the operating system become StoreError with the path and
+what to do.
 """
 
 from __future__ import annotations
@@ -84,6 +85,18 @@ def settle_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def place(file: BinaryIO, temp: Path, target: Path, *, durable: bool) -> None:
+    """Give a temporary file its name. durable: it outlives a crash of the machine; what a manifest promises need not,
+    for it is in the store, and who reads it from the disk dies with the machine or compares it anew."""
+    if durable:
+        settle(file)
+    else:
+        file.flush()
+    os.replace(temp, target)
+    if durable:
+        settle_folder(target.parent)
 
 
 def pieces(file: BinaryIO) -> Iterator[bytes]:

@@ -128,9 +128,7 @@ class S3Store:
     def _fetch(self, name: str, path: Path, promised: Blob | None) -> Blob:
         with files.explained("write", path), files.temporary(path) as (file, temp):
             blob = self._stream(name, promised, file.write)
-            files.settle(file)
-            os.replace(temp, path)
-            files.settle_folder(path.parent)
+            files.place(file, temp, path, durable=promised is None)
         return blob
 
     def _stream(self, name: str, promised: Blob | None, write: Callable[[bytes], Any]) -> Blob:
