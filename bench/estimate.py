@@ -4,8 +4,8 @@
 
 The second study's stages are predicted from the first's manifests, as `xtl plan` predicts them. Each is then predicted
 once more as if no stage of its task had been done, from the model's rates alone: what a new task in a store meets.
-The error is |predicted - actual| / actual. Model `tiny` on the data of `xtl data demo`; its stages are short, so that
-what a stage takes beside training (imports, staging) weighs much.
+The error is |predicted - actual| / actual, its spread from the best to the worst stage. Model `tiny` on the data of
+`xtl data demo`; its stages are short, so that what a stage takes beside training (imports, staging) weighs much.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
+from bench._figures import Figure, tell
 from xtl import spent
 from xtl.estimate import Done, Estimate, estimate
 from xtl.forecast import forecast, parameters
@@ -61,7 +62,7 @@ def main() -> int:
         xtl("run", str(folder / "grid-2.yaml"), "--parallel", str(options.parallel))
         took = {one.key: one for one in spent.done(store)}
     guesses = [(seen.seconds[stage.key] or 0.0, guess or 0.0) for stage, guess in zip(left, new, strict=True)]
-    return tell(left, guesses, [took[stage.key] for stage in left], seen)
+    return show(left, guesses, [took[stage.key] for stage in left], seen)
 
 
 def xtl(*words: str) -> None:
@@ -84,19 +85,28 @@ def _unseen(plan: Plan, inventory: Inventory, done: Sequence[Done], stage: Stage
     return estimate(plan, seen.works, parameters(plan, inventory), others, seen.gpu).seconds[stage.key]
 
 
-def tell(left: Sequence[Stage], predicted: Sequence[tuple[float, float]], took: Sequence[Done], seen: Estimate) -> int:
-    """A line a stage; the median and worst error of both predictions. predicted: with its task done, and without."""
+def show(left: Sequence[Stage], predicted: Sequence[tuple[float, float]], took: Sequence[Done], seen: Estimate) -> int:
+    """A line a stage, then the errors. predicted: with its task done before, and without."""
     print(f"{'stage':<36} {'word pieces':>18} {'seconds':>8} {'predicted':>10} {'task unseen':>12}")
+    pieces = []
     for stage, guesses, one in zip(left, predicted, took, strict=True):
-        work = seen.works[stage.key]
-        counted = f"{work.training + work.evaluating:,.0f}/{one.trained + one.evaluated:,.0f}"
+        work, real = seen.works[stage.key], one.trained + one.evaluated
+        pieces += [abs(work.training + work.evaluating - real) / real] if real else []
+        counted = f"{work.training + work.evaluating:,.0f}/{real:,.0f}"  # retrieval counts none
         print(f"{stage.title:<36} {counted:>18} {one.total:>8.1f} {guesses[0]:>10.1f} {guesses[1]:>12.1f}")
-    for what, column in (("its task done before", 0), ("its task unseen", 1)):
+    figures = [_error("word pieces a stage", pieces, most=10.0)]
+    for what, column, most in (("seconds, its task done before", 0, 25.0), ("seconds, its task unseen", 1, None)):
         errors = [abs(x[column] - one.total) / one.total for x, one in zip(predicted, took, strict=True)]
-        total = abs(sum(x[column] for x in predicted) / sum(one.total for one in took) - 1)
-        print(f"{what}: median error {median(errors):.0%}, worst {max(errors):.0%}, of all together {total:.0%}")
-    print("word pieces: estimated/counted (retrieval counts none)")
-    return 0
+        figures.append(_error(what, errors, most=most))
+        whole = abs(sum(x[column] for x in predicted) / sum(one.total for one in took) - 1)
+        figures.append(Figure(what=f"{what}, all together", value=100 * whole, unit="%"))
+    return tell("Errors of `xtl plan`", figures)
+
+
+def _error(what: str, errors: Sequence[float], *, most: float | None = None) -> Figure:
+    """The median, with the least and the worst."""
+    low, high = 100 * min(errors), 100 * max(errors)
+    return Figure(what=what, value=100 * median(errors), unit="%", low=low, high=high, most=most)
 
 
 if __name__ == "__main__":
