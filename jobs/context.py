@@ -10,14 +10,17 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from jobs import stop
+from jobs.needs import Need
 from xtl.errors import Corrupt, NotFound, StoreError
 from xtl.store import commit, layout
-from xtl.store.base import Store
+from xtl.store.base import Blob, Store
+from xtl.store.cache import Cache
 
 log = logging.getLogger("xtl")
 
@@ -89,26 +92,82 @@ class Context:
     out: Path
     work: Path
     heartbeat: Heartbeat
+    started: float = field(default_factory=time.time)  # when the process began, seconds since the epoch
+    cache: Cache | None = None
     seconds: dict[str, float] = field(default_factory=dict)  # wall time by phase, for the manifest
     counted: dict[str, int] = field(default_factory=dict)  # what this attempt did in that time: see finetune.py
 
+    first_step: float | None = None  # seconds from then to the end of the first optimiser step
+    _manifests: dict[str, commit.Manifest] = field(default_factory=dict)
+    _coming: dict[str, list[Future[None]]] = field(default_factory=dict)
+    _going: Future[dict[str, Blob]] | None = None
+
     def manifest(self, key: str) -> commit.Manifest:
-        """A parent's manifest. Raises StoreError where the parent is not committed."""
-        found = commit.read_manifest(self.store, key)
-        if found is None:
-            raise StoreError(f"parent stage {key[:12]} has no manifest: it has not run yet, or was removed")
-        return found
+        """A parent's manifest, read once. Raises StoreError where the parent is not committed."""
+        if key not in self._manifests:
+            found = commit.read_manifest(self.store, key)
+            if found is None:
+                raise StoreError(f"parent stage {key[:12]} has no manifest: it has not run yet, or was removed")
+            self._manifests[key] = found
+        return self._manifests[key]
+
+    def expect(self, wanted: Iterable[Need]) -> None:
+        """Start to fetch what is going to be pulled; what fails on the way is told by the pull that needs it."""
+        ahead = ThreadPoolExecutor(2, thread_name_prefix="xtl-staging")
+        for key, names in wanted:
+            self._coming.setdefault(key, []).append(ahead.submit(self._fetch, key, names, only=True))
+        ahead.shutdown(wait=False)
 
     def pull(self, key: str, names: Iterable[str] | None = None) -> Path:
         """A parent's files (or those named), verified, in a folder of their own."""
-        folder = self.work / "parents" / key
         with self.phase("staging"):
             try:
-                commit.pull(self.store, self.manifest(key), folder, None if names is None else list(names))
+                for coming in self._coming.pop(key, ()):
+                    coming.result()
+                self._fetch(key, None if names is None else tuple(names))
             except (Corrupt, NotFound):
                 commit.discard(self.store, key)  # so that the parent counts as not done and runs again
                 raise
-        return folder
+        return self._folder(key)
+
+    def _folder(self, key: str) -> Path:
+        return self.work / "parents" / key
+
+    def _fetch(self, key: str, names: tuple[str, ...] | None, *, only: bool = False) -> None:
+        """What is not there yet; a file that is there is whole. only: of the names, those that the parent has."""
+        manifest, folder = self.manifest(key), self._folder(key)
+        files = manifest["files"]
+        wanted = files if names is None else [name for name in names if not only or name in files]
+        missing = [name for name in wanted if not (folder / name).exists()]
+        if missing:
+            commit.pull(self.store, manifest, folder, missing, cache=self.cache)
+
+    def download(self, blob: Blob, path: Path) -> None:
+        """What lies in the store for any stage to use; verified. Raises NotFound, Corrupt."""
+        if self.cache is None:
+            self.store.download(blob, path)
+        else:
+            self.cache.take(blob, path, self.store.download)
+
+    def upload_ahead(self) -> None:
+        """Start to upload what lies in `out`, which does not change any more, while the stage goes on."""
+        ahead = ThreadPoolExecutor(1, thread_name_prefix="xtl-upload")
+        prefix = layout.attempt_prefix(self.key, self.attempt)
+        self._going = ahead.submit(commit.upload_folder, self.store, self.out, prefix)
+        ahead.shutdown(wait=False)
+
+    def uploaded(self) -> dict[str, Blob]:
+        """What has been uploaded ahead; waits for what is on its way. A store that did not take it is asked again."""
+        try:
+            return self._going.result() if self._going else {}
+        except StoreError as error:
+            log.warning("the upload that began early failed: %s; it begins anew", error)
+            return {}
+
+    def stepped(self) -> None:
+        """The first call notes the time to the first step."""
+        if self.first_step is None:
+            self.first_step = time.time() - self.started
 
     def phase(self, name: str) -> _Phase:
         """`with context.phase("training"):` adds to that phase's wall time."""

@@ -225,6 +225,7 @@ def fit(
     tenths = {-(-trainer.steps * n // 10) for n in range(1, 11)}
 
     def tell(figures: dict[str, Any]) -> None:
+        context.stepped()
         context.heartbeat.say("training", **figures)
         if figures["step"] in tenths:
             log.info("step {step} of {steps}: loss {loss}, {tokens_per_second} tokens/s".format(**figures))

@@ -34,9 +34,10 @@ def run(context: Context) -> dict[str, Any]:
     trainer = finetune.trainer(context, encoder, parts)
     with finetune.resumable(context, trainer) as save:
         finetune.fit(context, trainer, save)
+        with context.phase("saving"):
+            save_encoder(encoder.model, encoder.tokenizer, finetune.encoder_folder(context))
+        context.upload_ahead()
         dev = {part.name: score for part in parts if (score := _dev(context, encoder, part)) is not None}
-    with context.phase("saving"):
-        save_encoder(encoder.model, encoder.tokenizer, finetune.encoder_folder(context))
     return {
         "metrics": {
             "steps": trainer.steps,

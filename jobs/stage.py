@@ -30,13 +30,18 @@ from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
 from jobs.context import Context, Heartbeat, log  # noqa: E402
+from jobs.needs import needs  # noqa: E402
 from xtl.errors import EXIT_COMMITTED, EXIT_RETRY, EXIT_STOPPED, Stopped, StoreError, UserError, XtlError  # noqa: E402
 from xtl.keys import parent_keys, stage_key  # noqa: E402
 from xtl.store import commit, layout, open_store, resume  # noqa: E402
 from xtl.store.base import Store  # noqa: E402
+from xtl.store.cache import Cache  # noqa: E402
 
 #: Which module runs a kind; each has `run(context) -> dict`, the manifest's body.
 KINDS = {"fetch": "jobs.fetch", "intermediate": "jobs.intermediate", "target": "jobs.target", "reduce": "jobs.reduce"}
+
+#: The phases that a GPU is there for.
+USEFUL = ("training", "evaluating")
 
 #: What the last heartbeat says of an attempt that ended so; of any other, that it failed.
 ENDED = {EXIT_COMMITTED: "committed", EXIT_STOPPED: "stopped"}
@@ -106,20 +111,41 @@ def _run(store: Store, key: str, attempt: str, work: Path, heartbeat: Heartbeat)
     out = work / "out"
     out.mkdir()
     context = Context(
-        key=key, attempt=attempt, spec=spec, where=where, store=store, out=out, work=work, heartbeat=heartbeat
+        key=key,
+        attempt=attempt,
+        spec=spec,
+        where=where,
+        store=store,
+        out=out,
+        work=work,
+        heartbeat=heartbeat,
+        started=STARTED,
+        cache=Cache.from_environment(),
     )
     log.info("stage %s: %s", key[:12], spec["kind"])
+    try:
+        _work(context)
+    finally:
+        if context.cache:
+            context.cache.close()
+
+
+def _work(context: Context) -> None:
     stop.check()
-    kind = import_module(KINDS[spec["kind"]])
+    context.expect(needs(context.spec))
+    kind = import_module(KINDS[context.spec["kind"]])
     stop.check()  # torch took seconds to import
     body = kind.run(context)
     if body is None:
         log.info("a partial report is written; rows are missing, so nothing is committed")
         return
-    heartbeat.say("committing")
-    committed = commit.commit(store, key, attempt, out, _body(context, body))
+    context.heartbeat.say("committing")
+    uploaded = context.uploaded()
+    committed = commit.commit(
+        context.store, context.key, context.attempt, context.out, _body(context, body), uploaded=uploaded
+    )
     log.info("committed by %s", "another attempt" if committed.already else "this attempt")
-    resume.clear(store, key)
+    resume.clear(context.store, context.key)
 
 
 def _spec(store: Store, key: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
@@ -132,12 +158,16 @@ def _spec(store: Store, key: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]
 
 
 def _body(context: Context, body: Mapping[str, Any]) -> dict[str, Any]:
+    """What every manifest has. seconds: wall time by phase, `total`, and up to the end of the `first_step`; beside: the
+    share of the total that was neither training nor evaluating."""
     spent = time.time() - STARTED
+    first_step = {} if context.first_step is None else {"first_step": context.first_step}
     return {
         "spec": context.spec,
         "kind": context.spec["kind"],
         **body,
-        "seconds": {**context.seconds, "total": spent},
+        "seconds": {**context.seconds, "total": spent, **first_step},
+        "beside": round(1 - sum(context.seconds.get(phase, 0.0) for phase in USEFUL) / spent, 4),
         "counted": context.counted,
         "provenance": {**_versions(), **body.get("provenance", {})},
     }

@@ -79,7 +79,7 @@ def _kept(context: Context, digest: str) -> tuple[Features, int] | None:
         if (about := commit.get_json(context.store, layout.tokens_name(digest, "json"))) is None:
             return None
         blob = Blob(name=layout.tokens_name(digest, "arrow"), size=about["size"], sha256=about["sha256"])
-        context.store.download(blob, path)
+        context.download(blob, path)
         return Features(path), int(about["cut"])
     except (Corrupt, NotFound, KeyError) as error:
         log.warning("kept word pieces are damaged, so they are made again: %s", error)

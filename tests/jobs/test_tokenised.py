@@ -70,10 +70,11 @@ def test_columns_give_back_every_feature(name: str, train: bool, tmp_path: Path)
 
 
 class Context:
-    """The two things that keeping takes from a stage's context."""
+    """What keeping takes from a stage's context."""
 
     def __init__(self, store: Store, work: Path) -> None:
         self.store, self.work = store, work
+        self.download = store.download
         work.mkdir(exist_ok=True)
 
 

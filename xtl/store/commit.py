@@ -18,6 +18,7 @@ from typing import Any
 
 from xtl.errors import Conflict, Corrupt, NotFound, StoreError
 from xtl.store.base import Blob, Store
+from xtl.store.cache import Cache
 from xtl.store.layout import MANIFESTS, attempt_prefix, check_name, key_of, manifest_name
 from xtl.store.parallel import each
 
@@ -34,12 +35,21 @@ class Committed:
     already: bool
 
 
-def commit(store: Store, key: str, attempt: str, folder: Path, body: Mapping[str, Any]) -> Committed:
+def commit(
+    store: Store,
+    key: str,
+    attempt: str,
+    folder: Path,
+    body: Mapping[str, Any],
+    *,
+    uploaded: Mapping[str, Blob] | None = None,
+) -> Committed:
     """Uploads every file under `folder` as this attempt's, then puts the manifest: `body` and where the files are.
 
-    Raises StoreError; nothing is committed then, and the same call can be made again.
+    uploaded: what `upload_folder` has brought there already, by relative path; the files have not changed since. Raises
+    StoreError; nothing is committed then, and the same call can be made again.
     """
-    files = upload_folder(store, folder, attempt_prefix(key, attempt))
+    files = upload_folder(store, folder, attempt_prefix(key, attempt), known=uploaded)
     manifest = {
         **body,
         "key": key,
@@ -68,12 +78,15 @@ def encode_files(files: Mapping[str, Blob]) -> dict[str, dict[str, Any]]:
     return {path: asdict(blob) for path, blob in files.items()}
 
 
-def upload_folder(store: Store, folder: Path, prefix: str) -> dict[str, Blob]:
-    """Every file under `folder`, uploaded side by side under `prefix`; the blobs by relative path."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    relative = [path.relative_to(folder).as_posix() for path in paths]
-    blobs = each(lambda pair: store.upload(pair[0], prefix + pair[1]), list(zip(paths, relative, strict=True)))
-    return dict(zip(relative, blobs, strict=True))
+def upload_folder(
+    store: Store, folder: Path, prefix: str, *, known: Mapping[str, Blob] | None = None
+) -> dict[str, Blob]:
+    """Every file under `folder` but those `known`, uploaded side by side under `prefix`; the blobs by relative path."""
+    there = known or {}
+    relative = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    new = [name for name in relative if name not in there]
+    blobs = dict(zip(new, each(lambda name: store.upload(folder / name, prefix + name), new), strict=True))
+    return {name: there[name] if name in there else blobs[name] for name in relative}
 
 
 def read_manifest(store: Store, key: str) -> Manifest | None:
@@ -95,8 +108,11 @@ def blobs(manifest: Manifest) -> dict[str, Blob]:
     return {check_name(path): Blob(**entry) for path, entry in manifest["files"].items()}
 
 
-def pull(store: Store, manifest: Manifest, dest: Path, names: list[str] | None = None) -> Path:
-    """Downloads the stage's files (or those named) to `dest` side by side, each verified; `dest`.
+def pull(
+    store: Store, manifest: Manifest, dest: Path, names: list[str] | None = None, *, cache: Cache | None = None
+) -> Path:
+    """Downloads the stage's files (or those named) to `dest` side by side, each verified; `dest`. cache: where they
+    may lie already, and then stay.
 
     Raises NotFound or Corrupt with the file, the stage and what to do.
     """
@@ -105,7 +121,7 @@ def pull(store: Store, manifest: Manifest, dest: Path, names: list[str] | None =
     if unknown := [name for name in wanted if name not in files]:
         raise NotFound(f"stage {manifest['key'][:12]} has no file {unknown[0]!r}; it has {', '.join(files) or 'none'}")
     dest.mkdir(parents=True, exist_ok=True)
-    each(partial(_pull_one, store, manifest["key"], files, dest), wanted)
+    each(partial(_pull_one, store, cache, manifest["key"], files, dest), wanted)
     return dest
 
 
@@ -184,10 +200,13 @@ def _read(store: Store, name: str) -> tuple[Manifest | None, str | None]:
         return None, etag
 
 
-def _pull_one(store: Store, key: str, files: dict[str, Blob], dest: Path, name: str) -> None:
+def _pull_one(store: Store, cache: Cache | None, key: str, files: dict[str, Blob], dest: Path, name: str) -> None:
     again = f"stage {key[:12]} counts as not done: `xtl run` runs it again"
     try:
-        store.download(files[name], dest / name)
+        if cache is None:
+            store.download(files[name], dest / name)
+        else:
+            cache.take(files[name], dest / name, store.download)
     except NotFound:
         raise NotFound(f"{store.url}: {files[name].name} is missing; {again}") from None
     except Corrupt as error:
