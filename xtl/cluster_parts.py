@@ -44,6 +44,8 @@ def check_parts(cluster: Cluster, grid: Grid) -> Iterator[Finding]:
     ):
         if key in named:
             yield _there(cluster, check, path, named[key], how)
+    if "cache" in named and (found := _one_node(cluster, named["cache"])):
+        yield found
 
 
 def _credentials(cluster: Cluster, grid: Grid) -> Finding:
@@ -117,6 +119,19 @@ def _there(cluster: Cluster, check: str, path: str, name: str, how: str) -> Find
     if (found.get("status") or {}).get("phase") == "Lost":
         return Finding(check=check, state="wrong", detail=f"{name} has lost its volume: {how}")
     return Finding(check=check, state="ok", detail=f"{name} is there")
+
+
+def _one_node(cluster: Cluster, claim: str) -> Finding | None:
+    """A volume that one node alone may mount makes every other node's pods wait."""
+    try:
+        found = cluster.get(CLAIMS, claim) or {}
+    except ClusterRefused:
+        return None
+    modes = found.get("spec", {}).get("accessModes", [])
+    if not modes or "ReadWriteMany" in modes:
+        return None
+    detail = f"{claim} is {', '.join(modes)}: all stages have to run on one node; ReadWriteMany lets them run on any"
+    return Finding(check="cache claim's mode", state="warning", detail=detail)
 
 
 def _answers(address: str) -> Finding:

@@ -18,6 +18,7 @@ import uuid
 from pathlib import Path
 
 from xtl.plan import Stage
+from xtl.store.cache import FOLDER, GIGABYTES
 from xtl.store.claims import Claim
 from xtl.store.files import explained
 
@@ -47,7 +48,7 @@ class StageProcess:
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
-                    env=_environment(int(stage.spec.get("threads", 1))),
+                    env=_environment(int(stage.spec.get("threads", 1)), store_url),
                     start_new_session=True,
                     pass_fds=claim.inherit,
                 )
@@ -111,8 +112,16 @@ def error_in(text: str) -> str:
     return f"{head}: {trace.rsplit(chr(10), 1)[-1]}" if traced else message
 
 
-def _environment(threads: int) -> dict[str, str]:
+#: Of what stages have fetched from a bucket, on the disk of whoever runs `xtl run`.
+_CACHE_GB = "20"
+
+
+def _environment(threads: int, store_url: str) -> dict[str, str]:
+    """A stage's. What it fetches from a bucket is kept for the next one; a folder is near enough."""
+    place = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "xtl", "stages")
+    cache = {FOLDER: place, GIGABYTES: _CACHE_GB} if store_url.startswith("s3://") else {}
     return {
+        **cache,
         **os.environ,
         "OMP_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),

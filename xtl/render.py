@@ -119,7 +119,9 @@ def _pod(pod: dict[str, Any], stage: Stage, cluster: Mapping[str, Any], store_ur
     _store(container, cluster.get("store", {}))
     if stage.kind == "fetch":
         _hub(container, cluster.get("hub", {}))
-        _cache(pod, cluster)
+        _cache(pod, cluster, "XDG_CACHE_HOME", "/cache")
+    elif stage.kind in GPU_KINDS:
+        _cache(pod, cluster, "XTL_CACHE", "/cache/stages")
 
 
 def _resources(container: dict[str, Any], kind: str, cluster: Mapping[str, Any]) -> None:
@@ -155,12 +157,13 @@ def _hub(container: dict[str, Any], hub: Mapping[str, Any]) -> None:
         container["env"].append({"name": "HF_ENDPOINT", "value": hub["endpoint"]})
 
 
-def _cache(pod: dict[str, Any], cluster: Mapping[str, Any]) -> None:
-    """The claim takes what the hub's client (`$XDG_CACHE_HOME/huggingface`) and mirrors of `s3://` data keep."""
+def _cache(pod: dict[str, Any], cluster: Mapping[str, Any], variable: str, place: str) -> None:
+    """The claim takes what the hub's client (`$XDG_CACHE_HOME/huggingface`) and mirrors of `s3://` data keep, and what
+    training stages have fetched from the store (xtl/store/cache.py)."""
     if "cache" not in cluster:
         return
     container = pod["containers"][0]
-    container["env"].append({"name": "XDG_CACHE_HOME", "value": "/cache"})
+    container["env"].append({"name": variable, "value": place})
     container["volumeMounts"].append({"name": "cache", "mountPath": "/cache"})
     pod["volumes"].append({"name": "cache", "persistentVolumeClaim": {"claimName": cluster["cache"]}})
 

@@ -92,6 +92,7 @@ def test_what_is_there_is_found(study: MakeStudy, cluster: Cluster) -> None:
     found = checks(study(store={}, serviceAccount="stage", cache="c", priority="system-cluster-critical"))
     for check in ("service account", "cache claim", "priority class"):
         told(found, check, "ok", "is there")
+    told(found, "cache claim's mode", "warning", "c is ReadWriteOnce: all stages have to run on one node")
     told(found, "store credentials", "ok", "workload identity of the service account stage")
 
 

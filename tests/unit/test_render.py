@@ -111,7 +111,8 @@ def test_the_hub_is_the_fetch_stages_alone(tmp_path: Path) -> None:
             (kind == "fetch",) * 3
         )
         assert ("HF_HUB_OFFLINE" in env(job)) == (kind != "fetch")
-        assert any("persistentVolumeClaim" in volume for volume in pod(job)["volumes"]) == (kind == "fetch")
+        assert ("XTL_CACHE" in env(job)) == (kind in ("intermediate", "target"))
+        assert any("persistentVolumeClaim" in volume for volume in pod(job)["volumes"]) == (kind != "reduce")
 
 
 def test_credentials_are_named_and_never_there(tmp_path: Path) -> None:
