@@ -62,11 +62,12 @@ class Part:
 
 @dataclass(kw_only=True)
 class Ready:
-    """A step's items as the encoder will see them, their units, and the batches they are cut into."""
+    """A step's items as the encoder will see them, their units, and the batches that a budget cut them into."""
 
     index: int
     items: list[Item]
     units: float
+    budget: int
     batches: list[Batch]
 
 
@@ -168,6 +169,7 @@ class Trainer:
             index=index,
             items=batch,
             units=sum(feature.units for item in batch for feature in item) or 1.0,
+            budget=budget,
             batches=self._cut(part, batch, budget),
         )
 
@@ -178,6 +180,8 @@ class Trainer:
     def _step(self, ready: Ready) -> None:
         """One optimiser step. Where it does not fit into the GPU's memory, again with smaller micro-batches."""
         part = self.parts[ready.index]
+        if ready.budget != self.budget.pieces:  # it was made before the last step did not fit
+            ready.batches = self._cut(part, ready.items, self.budget.pieces)
         while not self._gradients(part, ready):
             self.optimizer.zero_grad(set_to_none=True)
             torch.cuda.empty_cache()
