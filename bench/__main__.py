@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -57,22 +58,26 @@ def _run(name: str) -> dict[str, Any]:
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
         into = Path(scratch) / "figures.json"
+        process = subprocess.Popen(
+            [sys.executable, "-m", f"bench.{name}"],
+            env={**os.environ, INTO: str(into)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
         try:
-            ended = subprocess.run(
-                [sys.executable, "-m", f"bench.{name}"],
-                env={**os.environ, INTO: str(into)},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                timeout=LIMIT_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return {"title": name, "broke": f"not done after {LIMIT_SECONDS} s"}
+            said, _ = process.communicate(timeout=LIMIT_SECONDS)
+        except BaseException as error:  # Ctrl-C, too: what it started must not run on beside the next
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            if isinstance(error, subprocess.TimeoutExpired):
+                return {"title": name, "broke": f"not done after {LIMIT_SECONDS} s"}
+            raise
         found: dict[str, Any] = {"seconds": round(time.monotonic() - begun, 1)}
         if not into.exists():
-            print(ended.stdout, file=sys.stderr)
-            return {**found, "title": name, "broke": f"exit status {ended.returncode}: {_last(ended.stdout)}"}
+            print(said, file=sys.stderr)
+            return {**found, "title": name, "broke": f"exit status {process.returncode}: {_last(said)}"}
         found |= json.loads(into.read_text(encoding="utf-8"))
     return {**found, "past": [one["what"] for one in found.get("figures", ()) if Figure(**one).past]}
 

@@ -20,14 +20,14 @@ import torch
 
 from bench._figures import Figure, not_run, ratios, rounds, tell
 from bench.training import Study
-from jobs import packed
+from jobs import families, packed
 from jobs.batch import padded
 from jobs.device import open_device
 from jobs.families.base import Feature
 from jobs.tiny import train_tokenizer
 from jobs.train import predict
 from tests.samples import DATA, HAVE
-from xtl.tasks import source
+from xtl.tasks import TASKS, source
 
 BATCH, EACH = 32, 64
 
@@ -37,9 +37,6 @@ def features(study: Study) -> list[Feature]:
     listings = [x for x in source.unit_listings("xnli", "", DATA) if x.split == "test"]
     examples = [example for listing in listings for example in list(listing.read())[:EACH]]
     study.tokenizer = train_tokenizer(text for e in examples for text in (e["text_a"], e["text_b"]))
-    from jobs import families
-    from xtl.tasks import TASKS
-
     study.family = families.make(TASKS["xnli"], study.tokenizer, study.settings)
     return study.family.features(examples, train=False)
 

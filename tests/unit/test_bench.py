@@ -34,9 +34,7 @@ def test_a_goal_that_is_missed_ends_it_with_1(capsys: pytest.CaptureFixture[str]
 
 
 GOOD = """
-from bench._figures import Figure, ratios, tell
-from jobs.device import open_device
-from tests.readme import ROOT
+from bench._figures import Figure, tell
 raise SystemExit(tell("a good one", [Figure(what="look", value={value}, most=2.0)]))
 """
 
