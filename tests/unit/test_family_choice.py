@@ -103,7 +103,7 @@ def test_labels_have_to_be_there_and_in_range() -> None:
 def test_the_loss_is_the_softmax_over_an_examples_choices() -> None:
     run = Run(family(), tiny_encoder(TOKENIZER), TOKENIZER)
     features = run.family.features(EXAMPLES[:3], train=True)
-    scores = torch.tensor([s.item() for f in features for s in [outputs(run, [f])[0]]])
+    scores = torch.tensor([score.item() for score in outputs(run, features)])
     expected = -(
         torch.log_softmax(scores[:4], 0)[0] + torch.log_softmax(scores[4:9], 0)[1] + torch.log_softmax(scores[9:], 0)[0]
     )
