@@ -19,7 +19,7 @@ from jobs.families.base import Feature
 class Features(Sequence[Feature]):
     """What a file of columns holds; each feature is made when it is asked for, its lists as numpy arrays.
 
-    examples, lengths: (features,), each feature's `example` and its number of word pieces.
+    examples: (features,), each feature's `example`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -27,7 +27,6 @@ class Features(Sequence[Feature]):
         self._columns = {name: _reader(table.column(name).combine_chunks()) for name in table.column_names}
         self._extra = [name for name in table.column_names if name.startswith("extra.")]
         self.examples = table.column("example").to_numpy()
-        self.lengths = np.diff(_offsets(table.column("pieces").combine_chunks()))
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -86,15 +85,11 @@ def _lists(values: Sequence[Any]) -> pa.Array:
     return pa.LargeListArray.from_arrays(pa.array(edges), pa.array(flat), mask=pa.array(absent, pa.bool_()))
 
 
-def _offsets(column: pa.Array) -> np.ndarray:
-    return column.offsets.to_numpy()
-
-
 def _reader(column: pa.Array) -> Callable[[int], Any]:
     """What gives the value at a place, without copying the column."""
     gone = column.is_null().to_numpy(zero_copy_only=False) if column.null_count else None
     if pa.types.is_large_list(column.type):
-        edges, flat = _offsets(column), column.values.to_numpy()
+        edges, flat = column.offsets.to_numpy(), column.values.to_numpy()
 
         def read(place: int) -> Any:
             return None if gone is not None and gone[place] else flat[edges[place] : edges[place + 1]]
