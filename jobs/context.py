@@ -20,7 +20,7 @@ from jobs.needs import Need
 from xtl.errors import Corrupt, NotFound, StoreError
 from xtl.store import commit, layout
 from xtl.store.base import Blob, Store
-from xtl.store.cache import Cache
+from xtl.store.cache import Cache, bring
 
 log = logging.getLogger("xtl")
 
@@ -144,10 +144,7 @@ class Context:
 
     def download(self, blob: Blob, path: Path) -> None:
         """What lies in the store for any stage to use; verified. Raises NotFound, Corrupt."""
-        if self.cache is None:
-            self.store.download(blob, path)
-        else:
-            self.cache.take(blob, path, self.store.download)
+        bring(self.store, self.cache, blob, path)
 
     def upload_ahead(self) -> None:
         """Start to upload what lies in `out`, which does not change any more, while the stage goes on."""

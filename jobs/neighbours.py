@@ -27,6 +27,7 @@ from torch import Tensor
 GRID = 2**31
 SPARE = 8  # candidates kept beyond k, so that rounding seldom leaves a row open
 BLOCK = 64  # entries of a tile whose maximum decides whether they are looked at one by one
+BAND = 8  # tiles of rows whose unit vectors are kept at a time
 HALF_ULP = 2.0**-24  # float32's largest relative rounding error
 
 Check = Callable[[], None]  # called between tiles; stops a search by raising
@@ -126,15 +127,17 @@ def _shape(device: torch.device) -> tuple[int, int]:
 def _tiles(x: _Side, y: _Side) -> Iterator[tuple[int, int, Tensor]]:
     """(first row, first column, cosines in float32). A tile's sides are multiples of BLOCK, filled up with -inf."""
     height, width = _shape(x.rows.device)
-    for top in range(0, len(x), height):
-        a = x.unit(slice(top, top + height), torch.float32)
-        a_filled = F.pad(a, (0, 0, 0, -len(a) % BLOCK))
+    for band in range(0, len(x), BAND * height):  # one pass over y a band: making unit vectors is not free
+        tall = x.unit(slice(band, band + BAND * height), torch.float32)
         for left in range(0, len(y), width):
             b = y.unit(slice(left, left + width), torch.float32)
-            tile = a_filled @ F.pad(b, (0, 0, 0, -len(b) % BLOCK)).T
-            tile[len(a) :] = -torch.inf
-            tile[:, len(b) :] = -torch.inf
-            yield top, left, tile
+            b_filled = F.pad(b, (0, 0, 0, -len(b) % BLOCK)).T
+            for top in range(0, len(tall), height):
+                a = tall[top : top + height]
+                tile = F.pad(a, (0, 0, 0, -len(a) % BLOCK)) @ b_filled
+                tile[len(a) :] = -torch.inf
+                tile[:, len(b) :] = -torch.inf
+                yield band + top, left, tile
 
 
 class _Best:

@@ -14,10 +14,14 @@ from typing import Any
 
 import pytest
 
+from tests.s3server import S3Server
+from tests.store.wire import Wire
 from xtl.errors import Corrupt, NotFound, StoreError
 from xtl.store import cache as caches
+from xtl.store import open_store
 from xtl.store.base import Blob
 from xtl.store.cache import Cache
+from xtl.store.commit import commit, pull
 
 TEXT = b"weights " * 1000
 
@@ -188,3 +192,23 @@ def test_a_cache_that_was_wiped_is_filled_again(cache: Cache, tmp_path: Path) ->
     cache.take(remote.blob, tmp_path / "one", remote)
     assert (tmp_path / "one").read_bytes() == TEXT
     assert remote.calls == 2
+
+
+def test_a_nodes_second_stage_moves_no_file_over_the_network(
+    s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "stage").mkdir()
+    (tmp_path / "stage/model.safetensors").write_bytes(os.urandom(3_000_000))
+    with Wire(s3.endpoint) as wire:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", wire.endpoint)
+        store = open_store(s3.fresh_url())
+        manifest = commit(store, "ab" * 32, "one", tmp_path / "stage", {}).manifest
+        moved = []
+        for turn in ("first", "second"):
+            mine, before = Cache(tmp_path / "node", 10**9), wire.received
+            pull(store, manifest, tmp_path / turn, cache=mine)
+            mine.close()
+            moved.append(wire.received - before)
+            assert (tmp_path / turn / "model.safetensors").stat().st_size == 3_000_000
+        assert moved[0] > 3_000_000
+        assert moved[1] == 0, "not even a question: the manifest is at hand"

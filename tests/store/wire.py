@@ -21,6 +21,7 @@ class Wire:
         self._lock = threading.Lock()
         self.whole = True
         self.connections = 0
+        self.received = 0  # bytes that the server sent
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
@@ -57,16 +58,17 @@ class Wire:
             server = socket.create_connection(self._target)
             with self._lock:
                 self._open |= {client, server}
-            for ends in ((client, server), (server, client)):
+            for ends in ((client, server, False), (server, client, True)):
                 threading.Thread(target=self._forward, args=ends, daemon=True).start()
 
-    def _forward(self, source: socket.socket, sink: socket.socket) -> None:
+    def _forward(self, source: socket.socket, sink: socket.socket, back: bool) -> None:
         with suppress(OSError):
             while data := source.recv(1 << 16):
                 if self._left is not None:
                     self._left -= len(data)
                     if self._left < 0:
                         self.cut()
+                self.received += len(data) * back
                 sink.sendall(data)
         for end in (source, sink):
             with suppress(OSError):

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from xtl.errors import Corrupt, NotFound, StoreError
-from xtl.store.base import Blob
+from xtl.store.base import Blob, Store
 from xtl.store.files import pieces, tally
 from xtl.store.layout import OWN
 
@@ -34,6 +34,15 @@ FREE_SHARE = 0.05
 ABANDONED_SECONDS = 86_400.0
 
 Download = Callable[[Blob, Path], None]
+
+
+def bring(store: Store, cache: Cache | None, blob: Blob, path: Path) -> None:
+    """Put a file that lies in the store at `path`, by way of the cache where there is one; verified. Raises NotFound,
+    Corrupt, StoreError."""
+    if cache is None:
+        store.download(blob, path)
+    else:
+        cache.take(blob, path, store.download)
 
 
 class Cache:

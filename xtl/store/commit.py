@@ -18,7 +18,7 @@ from typing import Any
 
 from xtl.errors import Conflict, Corrupt, NotFound, StoreError
 from xtl.store.base import Blob, Store
-from xtl.store.cache import Cache
+from xtl.store.cache import Cache, bring
 from xtl.store.layout import MANIFESTS, attempt_prefix, check_name, key_of, manifest_name
 from xtl.store.parallel import each
 
@@ -203,10 +203,7 @@ def _read(store: Store, name: str) -> tuple[Manifest | None, str | None]:
 def _pull_one(store: Store, cache: Cache | None, key: str, files: dict[str, Blob], dest: Path, name: str) -> None:
     again = f"stage {key[:12]} counts as not done: `xtl run` runs it again"
     try:
-        if cache is None:
-            store.download(files[name], dest / name)
-        else:
-            cache.take(files[name], dest / name, store.download)
+        bring(store, cache, files[name], dest / name)
     except NotFound:
         raise NotFound(f"{store.url}: {files[name].name} is missing; {again}") from None
     except Corrupt as error:
