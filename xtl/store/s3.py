@@ -1,7 +1,7 @@
 """A bucket that speaks S3 as a store: Amazon's, or any other by `AWS_ENDPOINT_URL_S3` (then path-style addresses).
 
 Credentials, region and endpoint come from the environment and ~/.aws, as for every AWS tool; never from the URL. Files
-go up in 8 MiB parts and come down in 4 MiB ranges, eight at a time for the whole store, hashed in the pass that reads
+go up in 8 MiB parts and come down in ranges of as many, eight at a time for the whole store, hashed in the pass that reads
 or writes them: memory stays near 100 MB however many and large they are. What may pass is tried again with growing
 pauses, a quarter of a minute on average and half a minute at most, then given up. No checksum headers are sent unless
 S3 demands them, since third-party stores refuse some; the manifest's sha256 stands in. boto3 is used through its two
@@ -17,6 +17,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -28,7 +29,7 @@ from xtl.store.ranges import Ranges
 from xtl.store.s3errors import Busy, explained, redact
 
 PART_BYTES = 8 << 20
-RANGE_BYTES = 4 << 20
+RANGE_BYTES = 8 << 20
 _AT_ONCE = 8
 #: So that a browser shows what people open from a bucket; everything else is bytes.
 _TYPES = {".html": "text/html; charset=utf-8", ".svg": "image/svg+xml", ".json": "application/json",
@@ -111,7 +112,7 @@ class S3Store:
         return self._fetch(name, path, None)
 
     def check(self, blob: Blob) -> None:
-        self._stream(blob.name, blob, lambda _: None)
+        self._stream(blob.name, blob, lambda data, at: None)
 
     def leftovers(self) -> Iterator[Entry]:
         pages = self._client.get_paginator("list_multipart_uploads")
@@ -127,12 +128,13 @@ class S3Store:
 
     def _fetch(self, name: str, path: Path, promised: Blob | None) -> Blob:
         with files.explained("write", path), files.temporary(path) as (file, temp):
-            blob = self._stream(name, promised, file.write)
+            blob = self._stream(name, promised, partial(_write, file.fileno()))
             files.place(file, temp, path, durable=promised is None)
         return blob
 
-    def _stream(self, name: str, promised: Blob | None, write: Callable[[bytes], Any]) -> Blob:
-        """The object's bytes to `write`, in order, compared with what was promised of them."""
+    def _stream(self, name: str, promised: Blob | None, write: Callable[[bytes, int], None]) -> Blob:
+        """The object's bytes to `write`, with where they begin, as they come and from several threads; meanwhile they
+        are hashed in order, and compared with what was promised of them."""
         entry = self.head(name)
         if entry is None:
             raise NotFound(f"{self._where} holds no {name}")
@@ -143,13 +145,13 @@ class S3Store:
             data, _ = self._read(name, Range=f"bytes={start}-{stop - 1}", IfMatch=f'"{entry.etag}"')
             if len(data) != stop - start:
                 raise Corrupt(f"{name} is cut short: {len(data)} bytes came where {stop - start} were asked for")
+            write(data, start)
             return data
 
         seen = files.Tally()
         try:
             for data in self._ranges.read(get, entry.size):
                 seen.add(data)
-                write(data)
         except Conflict:
             raise Corrupt(f"{name} was replaced while it was read") from None
         if promised is not None:
@@ -171,6 +173,13 @@ class S3Store:
 
     def _at(self, name: str) -> dict[str, str]:
         return {"Bucket": self._bucket, "Key": self._prefix + check_name(name)}
+
+
+def _write(file: int, data: bytes, at: int) -> None:
+    view = memoryview(data)
+    while view:
+        done = os.pwrite(file, view, at)
+        view, at = view[done:], at + done
 
 
 class _Reader:
