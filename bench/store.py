@@ -55,7 +55,9 @@ def figures(scratch: Path, server: S3Server, size: int) -> list[Figure]:
 
     folder, bucket = open_store(f"{scratch}/store"), open_store(server.url)
     plain, rclone = Plain(server.client()), Rclone.found(server, scratch)
-    found = _compare("folder, in", size, lambda: folder.upload(large, "f"), {"shutil": lambda: _copied(large, back)}, fresh)
+    found = _compare(
+        "folder, in", size, lambda: folder.upload(large, "f"), {"shutil": lambda: _copied(large, back)}, fresh
+    )
     blob = folder.upload(large, "f")
     found += _compare(
         "folder, out", size, lambda: folder.download(blob, back / "f"), {"shutil": lambda: _copied(large, back)}, fresh

@@ -159,7 +159,7 @@ class Study:
             pieces[row, : len(feature)] = torch.as_tensor(feature.pieces)
             mask[row, : len(feature)] = 1
             if self.form == "tagging":
-                tags[row, feature.extra["first"]] = torch.as_tensor(feature.labels)
+                tags[row, feature.extra["read"]] = torch.as_tensor(feature.labels)
         labels = tags if self.form == "tagging" else torch.tensor([feature.labels for feature in features])
         return {"input_ids": pieces, "attention_mask": mask, "labels": labels}
 

@@ -1,4 +1,4 @@
-"""A BUCC corpus as XTREME mines it: two monolingual listings in, scored pairs of sentence ids out, layer by layer.
+"""A BUCC corpus as XTREME mines it: two monolingual listings in, scored pairs of sentence ids out, view by view.
 
 Equal texts are one candidate; since no one can tell which of their ids is meant, a pair with a text that occurs twice
 is dropped after mining (its gold pair, if there is one, is lost).
@@ -15,32 +15,33 @@ import torch
 from numpy.typing import NDArray
 
 from jobs.mining import mine
+from jobs.pooling import View
 from xtl.scoring.items import aggregate, headline, score_items
 from xtl.scoring.retrieval import best_threshold, extract
 
 Listing = Sequence[Mapping[str, Any]]
 Pair = tuple[str, ...]
 Scored = dict[Pair, float]
-Encode = Callable[[Sequence[str], Sequence[int]], NDArray[np.float32]]
+Encode = Callable[[Sequence[str], Sequence[View]], NDArray[np.float32]]
 
 
 def mined(
     foreign: Listing,
     english: Listing,
-    layers: Sequence[int],
+    views: Sequence[View],
     encode: Encode,
     *,
     k: int,
     device: torch.device | str = "cpu",
     check: Callable[[], None] = lambda: None,
 ) -> list[Scored]:
-    """Pairs (foreign id, English id) and their margin scores at each of the layers, by falling score.
+    """Pairs (foreign id, English id) and their margin scores in each of the views, by falling score.
 
-    encode: texts and layers to vectors (layers, texts, size). k: neighbours of the margin.
+    encode: texts and views to vectors (views, texts, size). k: neighbours of the margin.
     """
     (texts_x, ids_x), (texts_y, ids_y) = candidates(foreign), candidates(english)
     found: list[Scored] = []
-    for x, y in zip(encode(texts_x, layers), encode(texts_y, layers), strict=True):
+    for x, y in zip(encode(texts_x, views), encode(texts_y, views), strict=True):
         named = ((ids_x[i], ids_y[j], score) for i, j, score in mine(x, y, k=k, device=device, check=check))
         found.append({(a, b): score for a, b, score in named if a is not None and b is not None})
     return found
@@ -57,7 +58,7 @@ def candidates(listing: Listing) -> tuple[list[str], list[str | None]]:
 
 
 class DevSweep:
-    """What a dev set says of every layer: its candidates, the threshold with the best F1, and that F1 in percent."""
+    """What a dev set says of every view: its candidates, the threshold with the best F1, and that F1 in percent."""
 
     def __init__(self, language: str, gold: Listing, candidates: list[Scored]) -> None:
         self.candidates = candidates

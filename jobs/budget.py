@@ -88,8 +88,11 @@ class Budget:
         self.remember(asdict(self.limits))
 
 
-def open_budget(store: Store, device: Device, config: Any, *, setting: int, length: int) -> Budget:
-    """The setting, and on a GPU what earlier stages found out about such a one with such an encoder and length."""
+def open_budget(
+    store: Store, device: Device, config: Any, *, setting: int, length: int, method: str | int = "full"
+) -> Budget:
+    """The setting, and on a GPU what earlier stages found out about such a one with such an encoder and length. method:
+    `full`, or the rank of the adapters."""
     if device.torch.type != "cuda":
         return Budget(setting=setting)
     encoder = ("model_type", "hidden_size", "num_hidden_layers", "intermediate_size", "vocab_size")
@@ -101,6 +104,7 @@ def open_budget(store: Store, device: Device, config: Any, *, setting: int, leng
             "encoder": [getattr(config, name, None) for name in encoder],
             "precision": device.precision,
             "length": length,
+            "method": method,
         },
         setting,
     )

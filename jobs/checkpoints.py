@@ -85,8 +85,8 @@ class Checkpoints:
             log.info("step %d: English dev %.2f", step, score)
             if self.best["english"] is None or score > self.best["english"]["score"]:
                 self.best["english"] = {"step": step, "score": score}
-                parameters = self.trainer.modules.named_parameters()
-                self.weights = {name: value.detach().to("cpu", copy=True) for name, value in parameters}
+                trained = self.trainer.trained.items()
+                self.weights = {name: value.detach().to("cpu", copy=True) for name, value in trained}
         better = {}
         for language, score in (self._score(self.dev) if self.dev else {}).items():
             if language not in self.best["target"] or score > self.best["target"][language]["score"]:
@@ -102,7 +102,7 @@ class Checkpoints:
         rules = {"last": self._predict(self.tests)}
         self.pieces_cut = self.part.family.cut - before
         if self.best["english"] is not None:
-            last = {name: value.detach().clone() for name, value in self.trainer.modules.named_parameters()}
+            last = {name: value.detach().clone() for name, value in self.trainer.trained.items()}
             self._load(self.weights)
             rules["english-dev"] = self._predict(self.tests)
             self._load(last)
@@ -144,5 +144,5 @@ class Checkpoints:
 
     def _load(self, weights: Mapping[str, Tensor]) -> None:
         with torch.no_grad():
-            for name, value in self.trainer.modules.named_parameters():
+            for name, value in self.trainer.trained.items():
                 value.copy_(weights[name])

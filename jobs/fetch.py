@@ -86,7 +86,7 @@ def _model(context: Context) -> dict[str, Any]:
         )
     else:
         place = _model_folder(context, identity)
-        encoder = models.load_encoder(place, drop_heads=True)
+        encoder = models.load_encoder(place, fetched=True)
         tokenizer = models.load_tokenizer(place)
     models.save_encoder(encoder, tokenizer, folder)
     weights = sum(parameter.numel() for parameter in encoder.parameters())

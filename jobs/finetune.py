@@ -15,16 +15,17 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from jobs import families, packed, resume, tokenised
+from jobs import adapters, families, packed, resume, tokenised
 from jobs.batching import sample
 from jobs.budget import open_budget
 from jobs.context import Context, log
 from jobs.device import Device
 from jobs.families.base import Feature
-from jobs.model import VOCABULARIES, load_encoder, load_tokenizer, longest_input
+from jobs.model import VOCABULARIES, is_causal, load_encoder, load_tokenizer, longest_input, pad, reads, see_all
 from jobs.tokenised import Listing
 from jobs.train import Part, Trainer, predict
-from xtl.errors import Stopped, StoreError, UserError
+from xtl.architectures import Reads, architecture_of
+from xtl.errors import ModelError, Stopped, StoreError, UserError
 from xtl.tasks import TASKS
 from xtl.tasks.canonical import read_parquet
 
@@ -33,30 +34,63 @@ Examples = Sequence[dict[str, Any]]
 
 @dataclass(kw_only=True)
 class Encoder:
-    """An encoder, its tokenizer, and the device that it is on. vocabulary: names the tokenizer's files."""
+    """An encoder, its tokenizer, the device that it is on, and where it has read an input. vocabulary: names the
+    tokenizer's files."""
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     device: Device
     vocabulary: str
+    reads: Reads
 
     @property
     def pad(self) -> int:
-        return int(self.tokenizer.pad_token_id)
+        return pad(self.tokenizer)
 
 
 def load(context: Context, key: str, device: Device) -> Encoder:
-    """The encoder that a fetch or intermediate stage committed, every weight accounted for."""
-    folder = context.pull(key) / "encoder"
+    """The encoder that a fetch or intermediate stage committed, every weight accounted for; with the adapters that the
+    spec asks for."""
+    manifest, folder = context.manifest(key), context.pull(key)
+    trained = "lora" in manifest["spec"]  # then it holds adapters, and the weights are its parent's
+    base = manifest["spec"]["parents"]["model"] if trained else key
+    before = folder / adapters.FOLDER if trained else None
+    folder = (context.pull(base) if trained else folder) / "encoder"
     with context.phase("loading"):
         model = load_encoder(folder)
+        model = _adapted(context.spec, model, before, device)
         model.to(device.torch)  # type: ignore[arg-type]
+        kind = model.config.model_type
+        if context.spec.get("attention") == "bidirectional":
+            see_all(model)
+            if is_causal(model):
+                raise ModelError(f"attention: a model of type {kind} stayed causal when its attention was opened")
+        if architecture_of(kind) is None:
+            log.info(
+                "%s is no architecture that xtl knows: it runs the plain way, read at its %s piece", kind, reads(model)
+            )
         if not packed.pack(model):
-            log.info("%s does not run packed: micro-batches are sorted by length and padded", model.config.model_type)
+            log.info("%s does not run packed: micro-batches are sorted by length and padded", kind)
         tokenizer = load_tokenizer(folder)
         tokenizer.model_max_length = min(tokenizer.model_max_length, longest_input(model))  # few folders say it
-        vocabulary = _vocabulary(context.manifest(key))
-        return Encoder(model=model, tokenizer=tokenizer, device=device, vocabulary=vocabulary)
+        vocabulary = _vocabulary(context.manifest(base))
+        return Encoder(model=model, tokenizer=tokenizer, device=device, vocabulary=vocabulary, reads=reads(model))
+
+
+def _adapted(spec: Mapping[str, Any], model: PreTrainedModel, before: Path | None, device: Device) -> PreTrainedModel:
+    """before: the adapters of an intermediate. Frozen weights are as narrow as the grid's precision on a GPU; adapters
+    are float32 everywhere."""
+    lora: Mapping[str, Any] = spec.get("lora", {})
+    trains = bool(lora) and "lr" in {**spec.get("settings", {}), **spec.get("optimiser", {})}
+    if before and not (trains and lora["carry"] == "continue"):
+        model, before = adapters.merge(model, before), None
+    if lora and device.precision == "bf16" and device.torch.type == "cuda":
+        model.to(torch.bfloat16)  # type: ignore[arg-type]
+    if before:
+        adapters.go_on(model, before)
+    elif trains:
+        adapters.add(model, lora, seed=int(spec["seed"]))
+    return model
 
 
 def _vocabulary(manifest: Mapping[str, Any]) -> str:
@@ -138,7 +172,7 @@ def make_part(
 ) -> Part:
     """A part with a new head drawn from `seed`, tokenised."""
     labels = _labels(task, examples)
-    family = families.make(TASKS[task], encoder.tokenizer, settings, labels=labels)
+    family = families.make(TASKS[task], encoder.tokenizer, settings, labels=labels, reads=encoder.reads)
     torch.manual_seed(int(np.random.SeedSequence([seed, 5]).generate_state(1)[0]))
     head = family.head(encoder.model).to(encoder.device.torch)
     features = tokenised.features(
@@ -171,6 +205,7 @@ def trainer(context: Context, encoder: Encoder, parts: Sequence[Part]) -> Traine
         encoder.model.config,
         setting=int(parts[0].settings["micro_tokens"]),
         length=max(int(part.settings["length"]) for part in parts),
+        method=context.spec.get("lora", {}).get("rank", "full"),
     )
     seed = int(context.spec["seed"])
     return Trainer(encoder.model, parts, seed=seed, device=encoder.device, pad=encoder.pad, budget=budget)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from jobs import finetune
+from jobs import adapters, finetune
 from jobs.context import Context, log
 from jobs.device import open_device
 from jobs.model import save_encoder
@@ -35,7 +35,7 @@ def run(context: Context) -> dict[str, Any]:
     with finetune.resumable(context, trainer) as save:
         finetune.fit(context, trainer, save)
         with context.phase("saving"):
-            save_encoder(encoder.model, encoder.tokenizer, finetune.encoder_folder(context))
+            _save(context, encoder)
         context.upload_ahead()
         dev = {part.name: score for part in parts if (score := _dev(context, encoder, part)) is not None}
     return {
@@ -46,9 +46,18 @@ def run(context: Context) -> dict[str, Any]:
                 part.name: finetune.trained_on(trainer, index, languages[index]) for index, part in enumerate(parts)
             },
             "dev": dev,
+            **({"base": context.manifest(spec["parents"]["model"])["spec"]["model"]} if "lora" in spec else {}),
         },
         "provenance": device.describe(),
     }
+
+
+def _save(context: Context, encoder: finetune.Encoder) -> None:
+    """The encoder, or where those alone were trained, its adapters: the weights below them are the parent's."""
+    if "lora" in context.spec:
+        adapters.save(encoder.model, context.out / adapters.FOLDER)
+    else:
+        save_encoder(encoder.model, encoder.tokenizer, finetune.encoder_folder(context))
 
 
 def _dev(context: Context, encoder: finetune.Encoder, part: Part) -> dict[str, Any] | None:

@@ -14,10 +14,18 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForTextEncoding,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.utils import logging as transformers_logging
 
-from xtl.errors import ModelError
+from xtl.architectures import Reads, architecture_of
+from xtl.errors import ModelError, UserError
 
 transformers_logging.set_verbosity_error()
 transformers_logging.disable_progress_bar()
@@ -32,9 +40,13 @@ VOCABULARIES = ("tokenizer.json", "sentencepiece.bpe.model", "spiece.model", "to
                 "vocab.json")  # fmt: skip
 
 
-def load_encoder(folder: Path, *, drop_heads: bool = False) -> PreTrainedModel:
-    """The encoder in float32, without its pooler. Raises ModelError with the names of missing or unexpected weights;
-    with `drop_heads`, weights of pretraining heads may be left over."""
+def load_encoder(folder: Path, *, fetched: bool = False) -> PreTrainedModel:
+    """The encoder (of a decoder: what lies below its language-model head) in float32, without its pooler. Raises
+    ModelError with the names of missing or unexpected weights.
+
+    fetched: as a hub has it: weights of pretraining heads may be left over, numbers stay as wide as they are, and where
+    the model is more than a text encoder (pictures, a decoder beside), that alone is given.
+    """
     if not any(folder.glob("*.safetensors")):
         other = ", ".join(sorted(path.name for path in folder.glob("*.bin"))) or "no weights at all"
         raise ModelError(
@@ -42,24 +54,31 @@ def load_encoder(folder: Path, *, drop_heads: bool = False) -> PreTrainedModel:
             "`save_pretrained(..., safe_serialization=True)` and try again"
         )
     try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
-        model, info = AutoModel.from_pretrained(
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        known = architecture_of(config.model_type)
+        kind = AutoModelForTextEncoding if known and known.encoder_only else AutoModel
+        model, info = kind.from_pretrained(
             folder,
             config=config,
             local_files_only=True,
+            trust_remote_code=False,
             use_safetensors=True,
-            dtype=torch.float32,
+            dtype="auto" if fetched else torch.float32,
             output_loading_info=True,
             **_without_pooler(config),
         )
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise ModelError(f"{folder.name}: not a model that transformers loads: {_first_line(error)}") from error
-    _check_weights(folder, info, drop_heads=drop_heads)
+    _check_weights(folder, info, may_drop=(*HEADS, *(known.drops if known else ())) if fetched else ())
+    if fetched and known and known.inner:
+        model = getattr(model, known.inner)
+    if known is None or known.causal:
+        model.config.use_cache = False  # of keys and values, for generation: nothing here generates
     return model
 
 
-def _check_weights(folder: Path, info: dict[str, Any], *, drop_heads: bool) -> None:
-    left_over = [name for name in info["unexpected_keys"] if not (drop_heads and _is_head(name))]
+def _check_weights(folder: Path, info: dict[str, Any], *, may_drop: tuple[str, ...]) -> None:
+    left_over = [name for name in info["unexpected_keys"] if not _is_of(name, may_drop)]
     wrong = {
         "missing": sorted(info["missing_keys"]),
         "unexpected": sorted(left_over),
@@ -71,8 +90,39 @@ def _check_weights(folder: Path, info: dict[str, Any], *, drop_heads: bool) -> N
             raise ModelError(f"{folder.name}: {len(names)} encoder weights {what}: {shown}")
 
 
-def _is_head(name: str) -> bool:
-    return any(name.startswith(head) or f".{head}" in name for head in HEADS)
+def _is_of(name: str, parts: tuple[str, ...]) -> bool:
+    return any(name.startswith(part) or f".{part}" in name for part in parts)
+
+
+def see_all(encoder: PreTrainedModel) -> None:
+    """Open a causal model's attention to what follows (`attention: bidirectional`). Raises UserError for one that
+    cannot be opened."""
+    known = architecture_of(encoder.config.model_type)
+    if known is None or not known.bidirectional:
+        raise UserError(f"attention: a model of type {encoder.config.model_type} cannot be made bidirectional")
+    encoder.config.is_causal = False  # which masks transformers makes
+    for module in encoder.modules():  # what attention does where there is none
+        if hasattr(module, "is_causal"):
+            module.is_causal = False  # type: ignore[assignment]
+
+
+def is_causal(encoder: PreTrainedModel) -> bool:
+    """Whether a piece's vector is the same whatever follows it: tried out, not believed."""
+    first, second, third = (min(id_, encoder.config.vocab_size - 1) for id_ in (11, 12, 13))
+    inputs = torch.tensor([[first, second], [first, third]], device=encoder.device)
+    was_training = encoder.training
+    encoder.eval()
+    with torch.inference_mode():
+        seen = encoder(input_ids=inputs, attention_mask=torch.ones_like(inputs)).last_hidden_state[:, 0].float()
+    encoder.train(was_training)
+    return bool((seen[0] - seen[1]).abs().max() <= 1e-3 * seen.abs().max())
+
+
+def reads(encoder: PreTrainedModel) -> Reads:
+    """Where an input is read; an architecture that is not in the table is told by its attention."""
+    if known := architecture_of(encoder.config.model_type):
+        return known.reads
+    return "last" if is_causal(encoder) else "first"
 
 
 def _without_pooler(config: Any) -> dict[str, Any]:
@@ -97,11 +147,18 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
+def pad(tokenizer: PreTrainedTokenizerBase) -> int:
+    """What fills up a batch; any piece does, for nothing sees it. Tokenizers of decoders often have no mark for it."""
+    known = (tokenizer.pad_token_id, tokenizer.eos_token_id, 0)
+    return int(next(mark for mark in known if mark is not None))
+
+
 def longest_input(encoder: PreTrainedModel) -> int:
     """Word pieces that the encoder has positions for, special ones included. RoBERTa's kind counts positions from the
     padding piece's id + 1, so its table holds fewer inputs than rows."""
     config = encoder.config
-    first = config.pad_token_id + 1 if "roberta" in config.model_type else 0
+    known = architecture_of(config.model_type)
+    first = config.pad_token_id + 1 if known and known.padded_positions else 0
     return int(getattr(config, "max_position_embeddings", sys.maxsize)) - first
 
 

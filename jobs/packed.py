@@ -5,10 +5,9 @@ is per token (embeddings, projections, feed-forward) runs on real word pieces on
 attention interface: the model's code is as it is. On a CPU neighbours of equal length share one attention call, for
 micro-batches are sorted by length; a GPU has kernels for sequences of many lengths.
 
-Only architectures that are known to take positions from outside and to attend through that interface run packed; the
-others are padded, and the log says so. The result is that of the padded path within rounding (dropout draws other
-numbers).
-"""
+Only architectures that are known to take positions from outside and to attend through that interface run packed
+(`xtl.architectures`); the others are padded, and the log says so. The result is that of the padded path within
+rounding (dropout draws other numbers)."""
 
 from __future__ import annotations
 
@@ -25,11 +24,9 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 
 from jobs.families.base import Feature
+from xtl.architectures import ARCHITECTURES, architecture_of
 
 ATTENTION = "xtl_packed"
-
-#: By `model_type`: whether positions count from the padding piece's id + 1, as fairseq's models do, or from 0.
-_FROM_PADDING = {"xlm-roberta": True, "roberta": True, "camembert": True, "bert": False}
 
 Runs = tuple[tuple[int, int], ...]  # (sequences, their length), one after another
 
@@ -53,7 +50,8 @@ class Row:
 
 def pack(encoder: PreTrainedModel) -> bool:
     """Make the encoder run packed; False for an architecture that is not known to."""
-    if encoder.config.model_type not in _FROM_PADDING:
+    known = architecture_of(encoder.config.model_type)
+    if known is None or not known.packed:
         return False
     encoder.set_attn_implementation(ATTENTION)
     return True
@@ -68,7 +66,7 @@ def inputs(encoder: PreTrainedModel, features: Sequence[Feature]) -> dict[str, A
     lengths = np.array([len(feature) for feature in features])
     edges = np.concatenate([[0], np.cumsum(lengths)])
     positions = np.arange(edges[-1]) - np.repeat(edges[:-1], lengths)
-    if _FROM_PADDING[encoder.config.model_type]:
+    if ARCHITECTURES[encoder.config.model_type].padded_positions:
         positions += int(encoder.config.pad_token_id) + 1
     row = {"input_ids": np.concatenate([feature.pieces for feature in features]), "position_ids": positions}
     if features[0].segments is not None:
@@ -96,42 +94,84 @@ def _attention(
     row: Row,
     dropout: float = 0.0,
     scaling: float | None = None,
+    sliding_window: int | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """query, key, value: (1, heads, word pieces, size). Gives (1, word pieces, heads, size)."""
+    """query: (1, heads, word pieces, size); key, value: the same, or of fewer heads, each of which serves several of
+    the query's. Gives (1, word pieces, heads, size). sliding_window: a piece sees those less than so many places off.
+    """
+    if sliding_window is not None and getattr(module.config, "is_causal", None) is False:
+        sliding_window += 1  # transformers' mask of a decoder that was opened shows one place more
+    sees = Sees(causal=bool(getattr(module, "is_causal", False)), window=sliding_window, dropout=dropout, scale=scaling)
+    shared = query.shape[1] // key.shape[1]
+    if shared > 1:
+        key, value = (x.repeat_interleave(shared, dim=1) for x in (key, value))
     attend = _by_runs if query.device.type == "cpu" else _by_edges
-    return attend(query[0], key[0], value[0], row, dropout, scaling)[None], None
+    return attend(query[0], key[0], value[0], row, sees)[None], None
 
 
-def _by_runs(query: Tensor, key: Tensor, value: Tensor, row: Row, dropout: float, scale: float | None) -> Tensor:
+@dataclass(frozen=True, kw_only=True)
+class Sees:
+    """What a piece sees of its own sequence, and how."""
+
+    causal: bool
+    window: int | None
+    dropout: float
+    scale: float | None
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """Places that it sees before itself and behind, as flash-attention has them: -1 for all."""
+        far = -1 if self.window is None else self.window - 1
+        return far, 0 if self.causal else far
+
+    def mask(self, length: int, device: torch.device) -> Tensor | None:
+        """(length, length) bool of a sequence that is longer than the window, else None."""
+        if self.window is None or length <= self.window:
+            return None
+        place = torch.arange(length, device=device)
+        behind = place[:, None] - place
+        return ((behind >= 0) if self.causal else True) & (behind.abs() < self.window)
+
+
+def _by_runs(query: Tensor, key: Tensor, value: Tensor, row: Row, sees: Sees) -> Tensor:
     """One call for neighbours of equal length. (heads, word pieces, size) to (word pieces, heads, size)."""
     # split, not slices: the gradient of a slice is a whole row of zeros, one for every call.
     sizes = [count * length for count, length in row.runs]
     found = []
     for (count, length), *part in zip(row.runs, *(x.split(sizes, dim=1) for x in (query, key, value)), strict=True):
         q, k, v = (x.unflatten(1, (count, length)).transpose(0, 1) for x in part)
-        seen = scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scale)
+        mask = sees.mask(length, q.device)
+        causal = sees.causal and mask is None
+        seen = scaled_dot_product_attention(
+            q, k, v, attn_mask=mask, dropout_p=sees.dropout, is_causal=causal, scale=sees.scale
+        )
         found.append(seen.transpose(0, 1).flatten(1, 2))
     return torch.cat(found, dim=1).transpose(0, 1)
 
 
-def _by_edges(query: Tensor, key: Tensor, value: Tensor, row: Row, dropout: float, scale: float | None) -> Tensor:
+def _by_edges(query: Tensor, key: Tensor, value: Tensor, row: Row, sees: Sees) -> Tensor:
     """One call for all. flash-attention where it is installed; else torch's kernel for sequences of many lengths, which
     knows no dropout; else torch's attention over jagged tensors, which does, and which takes float32 too."""
     q, k, v = (x.transpose(0, 1).contiguous() for x in (query, key, value))
     half = q.dtype in (torch.bfloat16, torch.float16)
+    limits = (row.edges, row.edges, row.longest, row.longest)
     if half and (flash := _flash_attention()) is not None:
-        return flash(q, k, v, row.edges, row.edges, row.longest, row.longest, dropout_p=dropout, softmax_scale=scale)
-    if half and not dropout:
+        more = {"softmax_scale": sees.scale, "causal": sees.causal, "window_size": sees.reach}
+        return flash(q, k, v, *limits, dropout_p=sees.dropout, **more)
+    if half and not sees.dropout:
         from torch.nn.attention.varlen import varlen_attn
 
-        return varlen_attn(q, k, v, row.edges, row.edges, row.longest, row.longest, scale=scale)  # type: ignore
+        return varlen_attn(q, k, v, *limits, scale=sees.scale, window_size=sees.reach)  # type: ignore
+    if sees.mask(row.longest, q.device) is not None:
+        return _by_runs(query, key, value, row, sees)
     q, k, v = (
         torch.nested.nested_tensor_from_jagged(x, row.edges, min_seqlen=row.shortest, max_seqlen=row.longest)
         for x in (q, k, v)
     )
     q, k, v = (x.transpose(1, 2) for x in (q, k, v))
-    return scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scale).transpose(1, 2).values()
+    seen = scaled_dot_product_attention(q, k, v, dropout_p=sees.dropout, is_causal=sees.causal, scale=sees.scale)
+    return seen.transpose(1, 2).values()
 
 
 @cache

@@ -1,5 +1,5 @@
 """Sentence vectors of every layer from one pass of the encoder: the mean over a sentence's word pieces, special ones
-included, as XTREME pools them.
+included, as XTREME pools them; or the last piece, at which alone a causal model has seen the whole sentence.
 
 Sentences are sorted by length and batched by a token budget, so little of a batch is padding. Equal texts are encoded
 once and have equal vectors. Which sentences share a batch changes a vector within rounding only; the same call twice
@@ -13,7 +13,7 @@ import contextlib
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -25,7 +25,9 @@ from jobs import stop as signals
 from jobs.batch import padded
 from jobs.batching import micro_batches
 from jobs.families.base import Feature
-from jobs.model import longest_input
+from jobs.families.tokens import Frame
+from jobs.model import longest_input, pad
+from xtl.architectures import Reads
 from xtl.errors import TrainingFailed
 
 IN_MEMORY_BYTES = 2 * 2**30
@@ -34,9 +36,16 @@ _TOKENIZED_AT_ONCE = 4096
 Autocast = Callable[[], contextlib.AbstractContextManager[Any]]
 
 
+class View(NamedTuple):
+    """What a sentence's vector is taken from; layer 0 is the embeddings."""
+
+    layer: int
+    pooling: Literal["mean", "last"] = "mean"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Encoded:
-    """vectors: (layers, sentences, hidden size) float32. cut: word pieces that the length limit dropped."""
+    """vectors: (views, sentences, hidden size) float32. cut: word pieces that the length limit dropped."""
 
     vectors: NDArray[np.float32]
     cut: int
@@ -50,20 +59,22 @@ def encode(
     length: int = 512,
     micro_tokens: int = 16384,
     device: torch.device | str = "cpu",
-    layers: Sequence[int] | None = None,
+    views: Sequence[View] | None = None,
+    reads: Reads = "first",
     autocast: Autocast = contextlib.nullcontext,
     stop: Callable[[], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Encoded:
-    """Mean-pooled hidden states of `layers` (all of them for None; 0 is the embeddings), in the order of `texts`.
+    """Each text's vector in `views` (the means of all layers for None), in the order of `texts`.
 
-    length: word pieces, special ones included; never more than the encoder has positions for. micro_tokens: pieces of
-    a batch, padding counted. stop is called before each batch and may raise; progress after it, with the sentences and
-    word pieces that the batch held. Raises TrainingFailed where the encoder gives values that are not numbers.
-    """
-    wanted = list(range(encoder.config.num_hidden_layers + 1)) if layers is None else list(layers)
+    reads: where the encoder has read an input. length: word pieces, special ones included; never more than the encoder
+    has positions for. micro_tokens: pieces of a batch, padding counted. stop is called before each batch and may
+    raise; progress after it, with the sentences and word pieces that the batch held. Raises TrainingFailed where the
+    encoder gives values that are not numbers."""
+    wanted = list(map(View, range(encoder.config.num_hidden_layers + 1))) if views is None else list(views)
     unique = dict.fromkeys(texts)
-    features, cut = _tokenize(tokenizer, list(unique), min(length, longest_input(encoder)))
+    longest = min(length, longest_input(encoder), tokenizer.model_max_length)
+    features, cut = _tokenize(Frame(tokenizer, longest, reads), list(unique))
     vectors = _room((len(wanted), len(unique), encoder.config.hidden_size))
     was_training = encoder.training
     encoder.eval()
@@ -82,18 +93,15 @@ def encode(
     return Encoded(vectors=vectors, cut=cut)
 
 
-def _tokenize(tokenizer: PreTrainedTokenizerBase, texts: list[str], length: int) -> tuple[list[Feature], int]:
+def _tokenize(frame: Frame, texts: list[str]) -> tuple[list[Feature], int]:
     features: list[Feature] = []
     cut = 0
     for start in range(0, len(texts), _TOKENIZED_AT_ONCE):
-        chunk = texts[start : start + _TOKENIZED_AT_ONCE]
-        for text, pieces in zip(chunk, tokenizer(chunk, truncation=False, verbose=False)["input_ids"], strict=True):
-            kept = pieces
-            if len(pieces) > length:
-                kept = tokenizer(text, truncation=True, max_length=length)["input_ids"]
-                cut += len(pieces) - len(kept)
+        for text in frame.encode(texts[start : start + _TOKENIZED_AT_ONCE]).values():
+            cut += max(0, len(text) - frame.room_one)
+            pieces, _ = frame.one(text[: frame.room_one])
             # An array: a list of ints takes nine times the memory, which a million sentences feel.
-            features.append(Feature(example=len(features), pieces=np.asarray(kept, dtype=np.int32)))
+            features.append(Feature(example=len(features), pieces=np.asarray(pieces, dtype=np.int32)))
     return features, cut
 
 
@@ -101,19 +109,22 @@ def _pooled(
     encoder: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     batch: Sequence[Feature],
-    layers: Sequence[int],
+    views: Sequence[View],
     device: torch.device,
 ) -> NDArray[np.float32]:
-    pad = int(tokenizer.pad_token_id or 0)
-    inputs, real = (packed.inputs(encoder, batch), None) if packed.is_packed(encoder) else padded(batch, pad)
+    inputs, real = (packed.inputs(encoder, batch), None) if packed.is_packed(encoder) else padded(batch, pad(tokenizer))
     found = encoder(**{name: value.to(device) for name, value in inputs.items()}, output_hidden_states=True)
     lengths = torch.tensor([len(feature) for feature in batch], device=device)
-    rows = (found.hidden_states[layer].flatten(0, 1) for layer in layers)
-    whole = (row if real is None else row[real.to(device)] for row in rows)
-    means = torch.stack([torch.segment_reduce(row.float(), "mean", lengths=lengths) for row in whole])
-    if not bool(torch.isfinite(means).all()):
+    last = lengths.cumsum(0) - 1
+    vectors = []
+    for view in views:
+        row = found.hidden_states[view.layer].flatten(0, 1)
+        row = (row if real is None else row[real.to(device)]).float()
+        vectors.append(row[last] if view.pooling == "last" else torch.segment_reduce(row, "mean", lengths=lengths))
+    stacked = torch.stack(vectors)
+    if not bool(torch.isfinite(stacked).all()):
         raise TrainingFailed("the encoder gives sentence vectors that are not numbers: its training diverged")
-    return means.cpu().numpy()
+    return stacked.cpu().numpy()
 
 
 def _room(shape: tuple[int, int, int]) -> NDArray[np.float32]:

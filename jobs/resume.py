@@ -55,9 +55,9 @@ def load(context: Context, trainer: Trainer) -> tuple[dict[str, Any], dict[str, 
 
 
 def _weights(trainer: Trainer) -> dict[str, Tensor]:
-    """Every parameter once (tied ones by their first name) and every buffer that is saved."""
+    """Every parameter that is trained, once (tied ones by their first name), and every buffer that is saved."""
     buffers = {name: value for name, value in trainer.modules.state_dict().items() if name in _buffers(trainer)}
-    return {**dict(trainer.modules.named_parameters()), **buffers}
+    return {**trainer.trained, **buffers}
 
 
 def _buffers(trainer: Trainer) -> set[str]:

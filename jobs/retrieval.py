@@ -2,7 +2,8 @@
 
 The headline is at a layer fixed beforehand (FACTS: 14 of 24, 8 of 12), since scores hang on the layer more than on
 most intermediates. Beside it stands the whole sweep over layers and one chosen layer: on BUCC the one that is best on
-dev; on Tatoeba, which has no dev set, the best on test, an upper bound and marked so ("oracle").
+dev; on Tatoeba, which has no dev set, the best on test, an upper bound and marked so ("oracle"). Of models that are
+read at the end of an input, the sweep is made twice: over means of all pieces, as the headline, and over last pieces.
 
 BUCC's test corpora are a hundred times its dev set, so the sweep is made on dev, and test is encoded at the fixed and
 the chosen layer alone. The threshold is always dev's. A language is left out (`missing` says why) where a side is not
@@ -25,7 +26,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from jobs import bitext
 from jobs import stop as signals
 from jobs.neighbours import nearest
-from jobs.pooling import Autocast, encode
+from jobs.pooling import Autocast, View, encode
+from xtl.architectures import Reads
 from xtl.errors import UserError
 from xtl.scoring.counts import mean
 from xtl.scoring.items import aggregate, headline, score_items
@@ -43,6 +45,7 @@ class Chosen:
     scored, an upper bound and never a headline."""
 
     layer: int
+    pooling: Literal["mean", "last"]
     rule: Literal["dev", "oracle"]
     scores: Metrics
 
@@ -50,13 +53,15 @@ class Chosen:
 @dataclass(frozen=True, kw_only=True)
 class RetrievalResult:
     """predictions, items, scores: at the fixed `layer`, on `split`. sweep: the headline metric by language, a figure a
-    layer, 0 being the embeddings (on BUCC: on dev). threshold: BUCC's, by language. sizes: sentences (Tatoeba) or gold
+    layer, 0 being the embeddings (on BUCC: on dev); sweep_last: the same of last pieces, {} where those are not asked.
+    threshold: BUCC's, by language. sizes: sentences (Tatoeba) or gold
     pairs (BUCC). missing: why a language is not scored. cut: word pieces dropped by the length limit."""
 
     predictions: dict[str, list[Any]]
     items: list[dict[str, Any]]
     scores: Metrics
     sweep: dict[str, list[float]]
+    sweep_last: dict[str, list[float]]
     layer: int
     chosen: Chosen
     split: Literal["test", "dev"]
@@ -73,6 +78,7 @@ def evaluate_retrieval(
     tokenizer: PreTrainedTokenizerBase,
     settings: Mapping[str, Any],
     *,
+    reads: Reads = "first",
     device: torch.device | str = "cpu",
     autocast: Autocast = contextlib.nullcontext,
     progress: Callable[[dict[str, Any]], None] = lambda figures: None,
@@ -85,6 +91,7 @@ def evaluate_retrieval(
     tiles and may raise. Raises UserError where no language can be scored, or for a layer that the encoder has not.
     """
     layer = _fixed_layer(encoder, settings.get("layer", "published"))
+    poolings: tuple[Literal["mean", "last"], ...] = ("mean", "last") if reads == "last" else ("mean",)
     reader = _Reader(
         encoder=encoder,
         tokenizer=tokenizer,
@@ -93,7 +100,8 @@ def evaluate_retrieval(
         autocast=autocast,
         progress=progress,
         stop=stop,
-        layers=encoder.config.num_hidden_layers + 1,
+        reads=reads,
+        views=[View(i, how) for how in poolings for i in range(encoder.config.num_hidden_layers + 1)],
     )
     return (_tatoeba if task_key == "tatoeba" else _bucc)(reader, data, layer)
 
@@ -117,14 +125,20 @@ class _Reader:
     autocast: Autocast
     progress: Callable[[dict[str, Any]], None]
     stop: Callable[[], None]
-    layers: int
+    reads: Reads
+    views: Sequence[View]  # the means of all layers first: the place of a layer's mean is the layer's number
     total: int = 0  # sentences to come
     cut: int = 0
     done: int = 0
     pieces: int = 0
     began: float = field(default_factory=time.monotonic)
 
-    def encode(self, texts: Sequence[str], layers: Sequence[int]) -> NDArray[np.float32]:
+    @property
+    def layers(self) -> int:
+        """Hidden states, the embeddings included."""
+        return int(self.encoder.config.num_hidden_layers) + 1
+
+    def encode(self, texts: Sequence[str], views: Sequence[View]) -> NDArray[np.float32]:
         found = encode(
             self.encoder,
             self.tokenizer,
@@ -132,7 +146,8 @@ class _Reader:
             length=int(self.settings["length"]),
             micro_tokens=int(self.settings["micro_tokens"]),
             device=self.device,
-            layers=layers,
+            views=views,
+            reads=self.reads,
             autocast=self.autocast,
             stop=self.stop,
             progress=self._tell,
@@ -154,8 +169,8 @@ def _complete(data: Mapping[str, Splits], need: Callable[[str], list[str]]) -> t
     return [language for language in data if language not in missing], missing
 
 
-def _best_layer(sweep: Mapping[str, Sequence[float]]) -> int:
-    """The layer with the best mean over languages, the lowest of equals."""
+def _best(sweep: Mapping[str, Sequence[float]]) -> int:
+    """The place of the view with the best mean over languages, the first of equals."""
     return int(np.argmax([mean(scores) for scores in zip(*sweep.values(), strict=True)]))
 
 
@@ -173,19 +188,24 @@ def _tatoeba(reader: _Reader, data: Mapping[str, Splits], layer: int) -> Retriev
     sweep: dict[str, list[float]] = {}
     for x in languages:
         english, foreign = data[x]["test.en"], data[x][f"test.{x}"]
-        vectors = reader.encode([e["text"] for side in (english, foreign) for e in side], range(reader.layers))
-        by_layer = [nearest(at[: len(english)], at[len(english) :], device=reader.device).tolist() for at in vectors]
-        rows = [score_items("tatoeba", x, english, found) for found in by_layer]
+        vectors = reader.encode([e["text"] for side in (english, foreign) for e in side], reader.views)
+        by_view = [nearest(at[: len(english)], at[len(english) :], device=reader.device).tolist() for at in vectors]
+        rows = [score_items("tatoeba", x, english, found) for found in by_view]
         sweep[x] = [headline(aggregate("tatoeba", one)) for one in rows]
-        predictions[x], items[x] = by_layer[layer], rows[layer]
-    best = _best_layer(sweep)
+        predictions[x], items[x] = by_view[layer], rows[layer]
+    best = _best(sweep)
     return RetrievalResult(
         predictions=predictions,
         items=[row for rows in items.values() for row in rows],
         scores={x: aggregate("tatoeba", rows) for x, rows in items.items()},
-        sweep=sweep,
+        sweep={x: scores[: reader.layers] for x, scores in sweep.items()},
+        sweep_last={x: scores[reader.layers :] for x, scores in sweep.items() if reader.reads == "last"},
         layer=layer,
-        chosen=Chosen(layer=best, rule="oracle", scores={x: {"accuracy": sweep[x][best]} for x in languages}),
+        chosen=Chosen(
+            **reader.views[best]._asdict(),
+            rule="oracle",
+            scores={x: {"accuracy": sweep[x][best]} for x in languages},
+        ),
         split="test",
         threshold={},
         sizes={x: len(data[x]["test.en"]) for x in languages},
@@ -203,17 +223,18 @@ def _bucc(reader: _Reader, data: Mapping[str, Splits], layer: int) -> RetrievalR
     reader.total = sum(len(data[x][f"{s}.{side}"]) for x in languages for s in sides for side in (x, "en"))
     k = int(reader.settings.get("neighbours", 4))
 
-    def mined(split: str, language: str, layers: Sequence[int]) -> list[bitext.Scored]:
+    def mined(split: str, language: str, views: Sequence[View]) -> list[bitext.Scored]:
         listings = (data[language][f"{split}.{language}"], data[language][f"{split}.en"])
-        return bitext.mined(*listings, layers, reader.encode, k=k, device=reader.device, check=reader.stop)
+        return bitext.mined(*listings, views, reader.encode, k=k, device=reader.device, check=reader.stop)
 
-    every = range(reader.layers)
-    on_dev = {x: bitext.DevSweep(x, data[x]["dev.gold"], mined("dev", x, every)) for x in languages}
-    best = _best_layer({x: dev.f1 for x, dev in on_dev.items()})
+    on_dev = {x: bitext.DevSweep(x, data[x]["dev.gold"], mined("dev", x, reader.views)) for x in languages}
+    best = _best({x: dev.f1 for x, dev in on_dev.items()})
     found: dict[str, dict[int, list[bitext.Pair]]] = {}
     for x, dev in on_dev.items():
         at = sorted({layer, best})
-        candidates = mined("test", x, at) if split == "test" else [dev.candidates[i] for i in at]
+        candidates = (
+            mined("test", x, [reader.views[i] for i in at]) if split == "test" else [dev.candidates[i] for i in at]
+        )
         found[x] = {i: extract(pairs, dev.thresholds[i]) for i, pairs in zip(at, candidates, strict=True)}
     golds = {x: data[x][f"{split}.gold"] for x in languages}
     rows = {x: score_items("bucc2018", x, golds[x], pairs[layer]) for x, pairs in found.items()}
@@ -223,9 +244,14 @@ def _bucc(reader: _Reader, data: Mapping[str, Splits], layer: int) -> RetrievalR
         predictions={x: list(pairs[layer]) for x, pairs in found.items()},
         items=[row for one in rows.values() for row in one],
         scores={x: aggregate("bucc2018", one) for x, one in rows.items()},
-        sweep={x: dev.f1 for x, dev in on_dev.items()},
+        sweep={x: dev.f1[: reader.layers] for x, dev in on_dev.items()},
+        sweep_last={x: dev.f1[reader.layers :] for x, dev in on_dev.items() if reader.reads == "last"},
         layer=layer,
-        chosen=Chosen(layer=best, rule=rule, scores={x: aggregate("bucc2018", one) for x, one in others.items()}),
+        chosen=Chosen(
+            **reader.views[best]._asdict(),
+            rule=rule,
+            scores={x: aggregate("bucc2018", one) for x, one in others.items()},
+        ),
         split=split,
         threshold={x: dev.thresholds[layer] for x, dev in on_dev.items()},
         sizes={x: len(gold) for x, gold in golds.items()},

@@ -21,7 +21,7 @@ from xtl.store import commit, layout
 from xtl.store.base import Blob
 
 #: To be counted up when a family makes other features of the same examples.
-FORMAT = 1
+FORMAT = 2
 #: Fewer examples are tokenised sooner than fetched.
 LEAST = 2000
 
@@ -54,6 +54,7 @@ def features(
         "format": FORMAT,
         "source": examples.source,
         "family": type(family).__name__,
+        "reads": family.frame.reads,
         "settings": {name: value for name, value in settings.items() if name not in OPTIMISER},
         "labels": None if labels is None else list(labels),
         "train": train,

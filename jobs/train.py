@@ -113,6 +113,11 @@ class Trainer:
         self._unread: list[Tensor] = []  # losses of the steps since
         self.pieces = 0  # word pieces trained on since the process started
 
+    @property
+    def trained(self) -> dict[str, nn.Parameter]:
+        """What training changes, by name, each once: adapters leave the encoder's own weights as they are."""
+        return {name: value for name, value in self.modules.named_parameters() if value.requires_grad}
+
     def run(
         self,
         *,
@@ -228,7 +233,7 @@ class Trainer:
         self.loss = losses[-1]
 
     def _update(self) -> None:
-        nn.utils.clip_grad_norm_(self.modules.parameters(), float(self.settings["clip"]))
+        nn.utils.clip_grad_norm_(self.trained.values(), float(self.settings["clip"]))
         factor = rate(self.step, self.steps, float(self.settings["warmup"]))
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings["lr"] * factor

@@ -57,9 +57,14 @@ def inventory(of: Grid, *, edition: str = "1") -> Inventory:
         digest = hashlib.sha256(f"{task}@{part} {edition}".encode()).hexdigest()
         units[(task, part)] = Unit(task=task, part=part, origin={"digest": digest}, listings=listings)
     models = {
-        name: Model(name=name, identity={"tiny": TINY} if name == "tiny" else {"hub": name}) for name in of.models
+        name: Model(name=name, identity={"tiny": TINY} if name == "tiny" else {"hub": name}) for name in places(of)
     }
     return Inventory(units=units, models=models, source={"folder": of.data})
+
+
+def places(of: Grid) -> list[str]:
+    """Where the grid's models are, each once."""
+    return list(dict.fromkeys(model.place for model in of.models))
 
 
 #: Passages a language of text for masked LM, which the user brings: more than any mixture's cap takes of them.
@@ -85,6 +90,6 @@ def whole(of: Grid) -> Inventory:
         units[(key, part)] = Unit(task=key, part=part, origin={"digest": digest}, listings=listings)
     models = {
         name: Model(name=name, identity={"hub": name}, layers=SHAPES[name][0], hidden=SHAPES[name][1])
-        for name in of.models
+        for name in places(of)
     }
     return Inventory(units=units, models=models, source={"folder": of.data})

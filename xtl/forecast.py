@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from xtl import estimate, spent
+from xtl import estimate, memory, spent
 from xtl.errors import StoreError
 from xtl.grid import Grid
+from xtl.grid_models import StudyModel
 from xtl.inventory import Inventory, local_data, look
 from xtl.plan import Plan, build
+from xtl.settings import resolve
 from xtl.store import commit
 from xtl.store.base import Store
 from xtl.store.parallel import each
@@ -89,10 +91,41 @@ def _manifest(store: Store, key: str) -> dict[str, Any]:
 
 
 def parameters(plan: Plan, inventory: Inventory) -> dict[str, float]:
-    """Weights that a word piece passes through, by base model's key: about 12 hidden^2 a layer (Kaplan et al. 2020,
-    section 2.1); 0 where the model's shape is not known."""
+    """Weights that a word piece passes through, by base model's key, as its configuration has them, else about 12
+    hidden^2 a layer (Kaplan et al. 2020, section 2.1); 0 where the model's shape is not known."""
     models = {key: inventory.models[name] for key, name in _models(plan).items()}
-    return {key: 12.0 * model.layers * model.hidden**2 for key, model in models.items()}
+    return {
+        key: memory.parameters(model.config)[1] or 12.0 * model.layers * model.hidden**2
+        for key, model in models.items()
+    }
+
+
+def too_large(grid: Grid, inventory: Inventory, gpu: str) -> Iterator[str]:
+    """A line for each model that cannot be trained on a GPU of that name; nothing where it or the model is not
+    known."""
+    name = next((known for known in memory.MEMORY_GB if estimate.is_named(gpu, known)), None)
+    if name is None:
+        return
+    room = memory.MEMORY_GB[name] * memory.USABLE
+    for model in grid.models:
+        config, half = inventory.models[model.place].config, grid.precision == "bf16"
+        rank = model.lora.rank if model.lora else None
+        if not (held := memory.resident(config, rank=rank, half=half)):
+            continue
+        needs = (held + memory.activations(config, _longest(grid, model))) / 1e9
+        if needs > room:
+            instead = "" if model.lora else "; `train: {method: lora}` needs "
+            instead += f"{memory.resident(config, rank=16, half=half) / 1e9:.0f} GB" if instead else ""
+            yield (
+                f"model {model.name}: training needs about {needs:.0f} GB of a GPU's memory, and {name} has "
+                f"{memory.MEMORY_GB[name]:g}{instead}"
+            )
+
+
+def _longest(grid: Grid, model: StudyModel) -> int:
+    """Word pieces of the longest input that any target trains on."""
+    found = (resolve(grid, "target", target.task, model=model).values.get("length", 0) for target in grid.targets)
+    return max(found, default=0)
 
 
 def _models(plan: Plan) -> dict[str, str]:

@@ -13,17 +13,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from xtl.arms import Arm, Part, label
+from xtl.arms import Arm, Part
 from xtl.errors import UserError
 from xtl.grid_arms import read_arms, spellings
 from xtl.grid_cluster import read_cluster
 from xtl.grid_errors import Problems, choose, plain, show
+from xtl.grid_models import StudyModel, folder_of, read_models
 from xtl.grid_schema import ContrastSheet, Sheet
 from xtl.grid_targets import Target, read_targets
 from xtl.grid_train import Train, read_train
 from xtl.yaml_lines import Document, Loc, Mark, parse
 
-__all__ = ["Arm", "Contrast", "Grid", "Part", "Target", "Train", "load"]
+__all__ = ["Arm", "Contrast", "Grid", "Part", "StudyModel", "Target", "Train", "load"]
 
 #: What a grid cannot do without, and an example for the message.
 REQUIRED = {
@@ -49,13 +50,11 @@ class Contrast:
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """A study. models: hub ids, absolute folders, or `tiny`; model_names: as the file and the results spell them.
-    data: `hub`, `s3://...` or an absolute folder; so is store, or None where the command line must say. checkpoints:
-    `last` first. cluster: as written, checked for its shape. text and path: the file as read."""
+    """A study. data: `hub`, `s3://...` or an absolute folder; so is store, or None where the command line must say.
+    checkpoints: `last` first. cluster: as written, checked for its shape. text and path: the file as read."""
 
     name: str
-    models: tuple[str, ...]
-    model_names: tuple[str, ...]
+    models: tuple[StudyModel, ...]
     seeds: tuple[int, ...]
     arms: tuple[Arm, ...]
     targets: tuple[Target, ...]
@@ -116,14 +115,11 @@ def _read(sheet: Sheet, folder: Path, problems: Problems) -> dict[str, Any]:
     """Grid's fields but for the file itself. Complete where there are no problems."""
     items = sheet.intermediates or []
     arms = read_arms(items, problems)
-    _unique("model", sheet.model or [], problems)
-    _unlike_models(sheet.model or [], problems)
     _unique("seeds", sheet.seeds or [], problems)
     targets = read_targets(sheet.targets, sheet.setting, problems) if sheet.targets is not None else ()
     return {
         "name": sheet.name,
-        "models": tuple(_model(at, text, folder, problems) for at, text in enumerate(sheet.model or [])),
-        "model_names": tuple(sheet.model or []),
+        "models": read_models(sheet.model or [], sheet.attention, sheet.train, folder, problems),
         "seeds": tuple(sheet.seeds or []),
         "arms": arms,
         "targets": targets,
@@ -145,41 +141,13 @@ def _unique(key: str, values: Sequence[Any], problems: Problems) -> None:
             problems.at((key, index), f"{key}: {show(value)} is given twice")
 
 
-def _unlike_models(names: Sequence[str], problems: Problems) -> None:
-    """Each model has a folder of submissions, named by its label."""
-    labels = [label(name.lower()) for name in names]
-    for index, found in enumerate(labels):
-        if found in labels[:index] and names[index] not in names[:index]:
-            other = show(names[labels.index(found)])
-            problems.at(("model", index), f"model: {show(names[index])} and {other} would both be labelled {found!r}")
-
-
 def _place(key: str, text: str, folder: Path, problems: Problems) -> str:
     """A folder made absolute, an `s3://` prefix as it is."""
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text):
         if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]+(/\S*)?", text):
             problems.at((key,), f"{key}: {show(text)} is neither a folder nor s3://bucket/prefix")
         return text.rstrip("/")
-    return _folder(key, (key,), text, folder, problems)
-
-
-def _folder(key: str, loc: Loc, text: str, folder: Path, problems: Problems) -> str:
-    try:
-        return str(folder.joinpath(Path(text or "\0").expanduser()).resolve())
-    except (OSError, RuntimeError, ValueError):  # no such user after `~`, a NUL, a loop of links
-        problems.at(loc, f"{key}: {show(text)} is no folder")
-        return text
-
-
-def _model(index: int, text: str, folder: Path, problems: Problems) -> str:
-    """`tiny`, a hub id, or a folder (it starts with `/`, `.` or `~`, which no hub id does)."""
-    if text == "tiny" or re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", text):
-        return text
-    if text[:1] in ("/", ".", "~"):
-        return _folder("model", ("model", index), text, folder, problems)
-    valid = "a hub id such as FacebookAI/xlm-roberta-large, a folder such as ./my-model, or tiny"
-    problems.at(("model", index), f"model: {show(text)} is no model: {valid}")
-    return text
+    return folder_of(key, (key,), text, folder, problems)
 
 
 def _contrasts(

@@ -55,12 +55,13 @@ class Sheet(Mapping):
     """The whole file."""
 
     name: Name | None = None
-    model: Annotated[list[str], Field(min_length=1), BeforeValidator(lambda value: _listed(value))] | None = None
+    model: Annotated[list[Any], Field(min_length=1), BeforeValidator(lambda value: _listed(value))] | None = None
     seeds: Annotated[list[Seed], Field(min_length=1)] | None = None
     intermediates: Annotated[list[Any], Field(min_length=1)] | None = None
     targets: Any = None
     contrasts: list[Any] = []
     train: Any = None
+    attention: Literal["as-trained", "bidirectional"] = "as-trained"
     precision: Literal["bf16", "fp32"] = "bf16"
     checkpoints: list[Literal["last", "english-dev", "target-dev"]] = ["last"]
     setting: Literal["zero-shot", "translate-train"] = "zero-shot"
@@ -71,7 +72,7 @@ class Sheet(Mapping):
 
 
 def _listed(value: object) -> object:
-    return [value] if isinstance(value, str) else value
+    return [value] if isinstance(value, str | dict) else value
 
 
 class Mixture(Mapping):
@@ -100,7 +101,18 @@ class ContrastSheet(Mapping):
     languages: Annotated[list[str], Field(min_length=1)] | None = None
 
 
-class TrainSheet(Mapping):
+class MethodSheet(Mapping):
+    """How weights are trained: all of them, or adapters (`grid_models.Lora`). targets: the names of the layers that
+    have adapters, as peft reads them."""
+
+    method: Literal["full", "lora"] | None = None
+    rank: Annotated[int, Field(ge=1, le=1024)] | None = None
+    alpha: Whole | None = None
+    targets: Annotated[list[str], Field(min_length=1)] | Literal["all-linear"] | None = None
+    carry: Literal["continue", "merge"] | None = None
+
+
+class TrainSheet(MethodSheet):
     preset: Literal["jiant", "xtreme"] = "jiant"
     intermediate: dict[str, Any] = {}
     target: dict[str, Any] = {}
@@ -127,3 +139,14 @@ class Hyper(Mapping):
     mask: Annotated[Number, Field(gt=0, lt=1)] | None = None
     layer: Annotated[int, Field(ge=0, le=1000)] | None = None
     neighbours: Whole | None = None
+
+
+class ModelTrain(Hyper, MethodSheet):
+    """What holds for one model alone."""
+
+
+class ModelSheet(Mapping):
+    model: str | None = None
+    name: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    attention: Literal["as-trained", "bidirectional"] | None = None
+    train: Any = None

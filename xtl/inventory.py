@@ -41,12 +41,20 @@ class Unit:
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """One model. identity enters the key; layers and hidden (of the encoder) serve estimates, 0 if unknown."""
+    """One model. identity enters the key; layers and hidden (of the encoder) serve estimates, 0 if unknown.
+    config: its config.json, {} where that is not at hand."""
 
     name: str
     identity: Mapping[str, Any]
     layers: int = 0
     hidden: int = 0
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def architecture(self) -> str:
+        """Its `model_type`, "" if unknown."""
+        kind = self.config.get("model_type")
+        return kind if isinstance(kind, str) else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +112,7 @@ def look(grid: Grid, *, must_know: bool = True) -> Inventory:
     time). Raises UserError where a folder is not there or the hub cannot say which commit a name means
     (without `must_know`, `Inventory.unknown` is then true)."""
     wanted = needed_units(grid)
-    models = {name: _model(name, must_know) for name in grid.models}
+    models = {place: _model(place, must_know) for place in dict.fromkeys(model.place for model in grid.models)}
     if grid.data == "hub":
         return _from_hub(wanted, models, must_know)
     folder = local_data(grid.data)
@@ -158,26 +166,39 @@ def digest_of_model(folder: Path) -> str:
 
 def _model(name: str, must_know: bool) -> Model:
     if name == "tiny":
-        return Model(name=name, identity={"tiny": TINY}, layers=TINY["layers"], hidden=TINY["hidden"])
+        return Model(
+            name=name,
+            identity={"tiny": TINY},
+            layers=TINY["layers"],
+            hidden=TINY["hidden"],
+            config={"model_type": "xlm-roberta"},
+        )
     if name.startswith("/"):
         folder = Path(name)
         identity: dict[str, Any] = {"digest": digest_of_model(folder)}
-        layers, hidden = _shape(folder / "config.json")
+        config = _config(folder / "config.json")
     else:
         from xtl.tasks import hub
 
         identity = {"hub": name, "revision": hub.model_revision(name, must_know=must_know)}
-        layers, hidden = SHAPES.get(name, (0, 0))
-    return Model(name=name, identity=identity, layers=layers, hidden=hidden)
+        config = hub.model_config(name, identity["revision"], must_know=must_know)
+    layers, hidden = _shape(config) if config else SHAPES.get(name, (0, 0))
+    return Model(name=name, identity=identity, layers=layers, hidden=hidden, config=config)
 
 
-def _shape(config_file: Path) -> tuple[int, int]:
-    """Layers and hidden size as a model's config.json has them, 0 where it has none."""
+def _config(file: Path) -> dict[str, Any]:
     try:
-        config = json.loads(config_file.read_bytes())
-        return int(config.get("num_hidden_layers") or 0), int(config.get("hidden_size") or 0)
+        config = json.loads(file.read_bytes())
+        _shape(config)
     except (ValueError, TypeError, AttributeError):
-        raise UserError(f"model: {config_file} is no model's configuration: copy the folder again") from None
+        raise UserError(f"model: {file} is no model's configuration: copy the folder again") from None
+    return dict(config)
+
+
+def _shape(config: Mapping[str, Any]) -> tuple[int, int]:
+    """Layers and hidden size of the text model, 0 where the configuration does not say."""
+    text = config.get("text_config") or config
+    return int(text.get("num_hidden_layers") or 0), int(text.get("hidden_size") or 0)
 
 
 def _from_hub(wanted: list[tuple[str, str]], models: Mapping[str, Model], must_know: bool) -> Inventory:

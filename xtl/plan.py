@@ -13,7 +13,9 @@ from typing import Any
 
 from xtl.coverage import absences, languages_of, split_of
 from xtl.errors import UserError
+from xtl.fit import misfits, special
 from xtl.grid import Arm, Grid, Target
+from xtl.grid_models import StudyModel
 from xtl.inventory import TINY, Inventory, Unit, needed_units, training_unit
 from xtl.keys import SCHEMA, parent_keys, stage_key
 from xtl.settings import OPTIMISER, resolve
@@ -64,8 +66,8 @@ class Plan:
 
 
 def build(grid: Grid, inventory: Inventory) -> Plan:
-    """The plan of a grid. Raises UserError that names every target and arm without data."""
-    problems = absences(grid, inventory)
+    """The plan of a grid. Raises UserError that names every target and arm without data, and what a model cannot do."""
+    problems = [*absences(grid, inventory), *misfits(grid, inventory)]
     if problems:
         raise UserError("\n".join(problems))
     return _Planner(grid, inventory).plan()
@@ -78,7 +80,6 @@ class _Planner:
         self.grid, self.inventory = grid, inventory
         self.stages: dict[str, Stage] = {}
         self.data: dict[tuple[str, str], str] = {}
-        self.names = dict(zip(grid.models, grid.model_names, strict=True))
 
     def plan(self) -> Plan:
         for place in needed_units(self.grid):
@@ -86,13 +87,13 @@ class _Planner:
                 self.data[place] = self._fetch_data(self.inventory.units[place])
         rows: list[Row] = []
         for model in self.grid.models:
-            base = self._fetch_model(model)
+            base = self._fetch_model(model.place)
             for seed in self.grid.seeds:
                 for arm in self.grid.arms:
                     encoder = self._intermediate(model, base, arm, seed) if arm.parts else base
                     rows += [
                         Row(
-                            model=self.names[model],
+                            model=model.name,
                             arm=arm.spelling,
                             seed=seed,
                             task=target.task,
@@ -136,16 +137,16 @@ class _Planner:
             spec |= {"model": {"tiny": TINY}, "parents": {"data": sorted(self.data.values())}}
         else:
             spec |= {"model": dict(self.inventory.models[name].identity)}
-        spelled = self.names[name]
+        spelled = next(model.name for model in self.grid.models if model.place == name)
         return self._add(spec, f"fetch model {spelled}", {"model": spelled}, where={"model": name})
 
-    def _intermediate(self, model: str, base: str, arm: Arm, seed: int) -> str:
+    def _intermediate(self, model: StudyModel, base: str, arm: Arm, seed: int) -> str:
         alone = arm.parts[0].task if len(arm.parts) == 1 else None
-        whole = resolve(self.grid, "intermediate", alone, arm).values
+        whole = resolve(self.grid, "intermediate", alone, arm, model).values
         optimiser = {name: value for name, value in whole.items() if name in OPTIMISER}
         parts, data = [], {}
         for part in arm.parts:
-            own = resolve(self.grid, "intermediate", part.task, arm).values
+            own = resolve(self.grid, "intermediate", part.task, arm, model).values
             settings = {name: value for name, value in own.items() if name not in OPTIMISER}
             languages = list(languages_of(part, self.inventory))
             parts.append({"task": part.task, "languages": languages, "cap": part.cap, "settings": settings})
@@ -159,15 +160,16 @@ class _Planner:
             "precision": self.grid.precision,
             "seed": seed,
             "threads": self.grid.threads,
+            **special(model, self.inventory),
         }
-        labels = {"model": self.names[model], "intermediate": arm.label, "seed": str(seed)}
+        labels = {"model": model.name, "intermediate": arm.label, "seed": str(seed)}
         title = f"intermediate {arm.spelling} seed {seed}{self._of(model)}"
         return self._add(spec, title, labels)
 
-    def _target(self, model: str, encoder: str, arm: Arm, seed: int, target: Target) -> str:
+    def _target(self, model: StudyModel, encoder: str, arm: Arm, seed: int, target: Target) -> str:
         unit = self.inventory.units[(target.task, "")]
         split, languages = split_of(unit, target)
-        settings = dict(resolve(self.grid, "target", target.task).values)
+        settings = dict(resolve(self.grid, "target", target.task, model=model).values)
         spec: dict[str, Any] = {
             "kind": "target",
             "task": target.task,
@@ -177,10 +179,15 @@ class _Planner:
             "parents": {"encoder": encoder, "eval": self.data[(target.task, "")]},
             "precision": self.grid.precision,
             "threads": self.grid.threads,
+            **special(model, self.inventory),
         }
-        labels = {"model": self.names[model], "intermediate": arm.label, "task": target.task}
+        labels = {"model": model.name, "intermediate": arm.label, "task": target.task}
         title = f"target {target.task} after {arm.spelling}"
         trained = bool(target.train_languages)
+        if model.lora and arm.parts and trained:
+            spec["lora"]["carry"] = model.lora.carry
+        if model.lora and not arm.parts and not trained:
+            del spec["lora"]  # retrieval from the model as it is
         if trained:
             train = {x: self.data[training_unit(target.task, x)] for x in target.train_languages}
             spec |= {"checkpoints": list(self.grid.checkpoints), "seed": seed}
@@ -190,9 +197,9 @@ class _Planner:
             title += f" seed {seed}"
         return self._add(spec, title + self._of(model), labels)
 
-    def _of(self, model: str) -> str:
+    def _of(self, model: StudyModel) -> str:
         """Which model a stage is of, in a title, where the grid has several."""
-        return f" of {self.names[model]}" if len(self.names) > 1 else ""
+        return f" of {model.name}" if len(self.grid.models) > 1 else ""
 
     def _reduce(self, rows: Iterable[Row]) -> str:
         spec = {

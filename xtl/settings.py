@@ -1,7 +1,8 @@
 """Hyperparameters: the value in force for every task of a grid, and where each comes from.
 
-From weakest to strongest: the preset (the published settings, on the task), `train.ROLE.default`, `train.ROLE.TASK`,
-and for an intermediate `train.intermediate.ARM` under the arm's spelling in the grid. A mixture is optimised as a whole
+From weakest to strongest: the preset (the published settings, on the task; with adapters, LoRA's learning rate),
+`train.ROLE.default`, `train.ROLE.TASK`, for an intermediate `train.intermediate.ARM` under the arm's spelling in the
+grid, and what the grid says of a model alone. A mixture is optimised as a whole
 with what holds for no task in particular (`task_key=None`), while each of its tasks keeps its own lengths.
 
 Dropout is the model's own and no setting. Nothing here depends on the machine.
@@ -20,6 +21,7 @@ from xtl.tasks.base import Settings, Task
 if TYPE_CHECKING:
     from xtl.arms import Arm
     from xtl.grid import Grid
+    from xtl.grid_models import StudyModel
 
 Role = Literal["intermediate", "target"]
 
@@ -30,6 +32,9 @@ XTL = "xtl default"
 OPTIMISER = ("lr", "epochs", "steps", "batch", "warmup", "weight_decay", "adam_eps", "clip", "micro_tokens")
 
 _REAL = {"lr", "warmup", "weight_decay", "adam_eps", "clip", "mask"}  # 0 and 0.0 are one value, and one key
+#: Adapters want larger steps than weights: the rate at which Dettmers et al. 2023 (arXiv 2305.14314, appendix B) train
+#: models of 7 B and 13 B.
+LORA_RATE = (2e-4, "Dettmers et al. 2023")
 _MICRO_TOKENS = 16384  # any cut of a step gives the same update within rounding: this is memory against speed alone
 _BY_FORM: Mapping[str, Mapping[str, tuple[Any, str]]] = {
     "span": {
@@ -67,14 +72,21 @@ def names(task: Task | None) -> tuple[str, ...]:
     return (*OPTIMISER, "length", *own)
 
 
-def resolve(grid: Grid, role: Role, task_key: str | None, arm: Arm | None = None) -> Resolved:
-    """What is in force for a task in that role. For a mixture (`arm` with several parts) the optimiser's values are
-    those of the whole (`task_key` None), and a task in it has only the others."""
+def resolve(
+    grid: Grid, role: Role, task_key: str | None, arm: Arm | None = None, model: StudyModel | None = None
+) -> Resolved:
+    """What is in force for a task in that role, for a model if one is given. For a mixture (`arm` with several parts)
+    the optimiser's values are     those of the whole (`task_key` None), and a task in it has only the others."""
     task = TASKS[task_key] if task_key else None
     mixed = task is not None and arm is not None and len(arm.parts) > 1
     allowed = tuple(name for name in names(task) if not (mixed and name in OPTIMISER))
     found = {name: value for name, value in _published(task, role, grid.train.preset).items() if name in allowed}
-    for where, override in _overrides(grid, role, (task_key, arm.spelling if arm else None)):
+    if model is not None and model.lora is not None and "lr" in found:
+        found["lr"] = LORA_RATE
+    overrides = [*_overrides(grid, role, (task_key, arm.spelling if arm else None))]
+    if model is not None and model.hyper:
+        overrides.append((f"model {model.name}", model.hyper))
+    for where, override in overrides:
         for name, value in override.items():
             if name in allowed:
                 found[name] = (value, f"grid {where}")

@@ -14,6 +14,7 @@ from jobs.families.classification import Classification
 from jobs.families.mlm import MaskedLM
 from jobs.families.span import Span
 from jobs.families.tagging import Tagging
+from xtl.architectures import Reads
 from xtl.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,8 +32,10 @@ def make(
     settings: Mapping[str, Any],
     *,
     labels: Sequence[str] | None = None,
+    reads: Reads = "first",
 ) -> Family:
-    """The family of a task's form. labels: the label set where the task has no closed one of its own (CCG).
+    """The family of a task's form. labels: the label set where the task has no closed one of its own (CCG). reads:
+    where the model has read an input, or a word (`xtl.architectures`).
 
     settings: see the families; `length` is always needed. Raises UserError for a form that nothing is trained for, or
     a task without labels.
@@ -40,13 +43,13 @@ def make(
     key = task.key
     match task.form:
         case "pair":
-            return Classification(key, tokenizer, settings, labels=_labels(task, labels))
+            return Classification(key, tokenizer, settings, labels=_labels(task, labels), reads=reads)
         case "tagging":
-            return Tagging(key, tokenizer, settings, labels=_labels(task, labels))
+            return Tagging(key, tokenizer, settings, labels=_labels(task, labels), reads=reads)
         case "span":
-            return Span(key, tokenizer, settings, no_answer=key in NO_ANSWER)
+            return Span(key, tokenizer, settings, no_answer=key in NO_ANSWER, reads=reads)
         case "choice":
-            return Choice(key, tokenizer, settings)
+            return Choice(key, tokenizer, settings, reads=reads)
         case "text":
             return MaskedLM(key, tokenizer, settings)
     raise UserError(f"{key}: nothing is trained on a set of the form {task.form!r}")

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
+
+if TYPE_CHECKING:
+    from jobs.families.tokens import Frame
 
 
 @dataclass(slots=True)
@@ -41,6 +44,7 @@ class Feature:
 class Family(Protocol):
     """Families inherit from this class, for its defaults."""
 
+    frame: Frame
     cut: int  # word pieces dropped by truncation so far: goes into the manifest, never silent
     together: bool = False  # features of one example stay in one micro-batch when training
 

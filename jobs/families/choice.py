@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from jobs.families.base import Family, Feature, PreTrainedModel, Tensor, nn, torch
-from jobs.families.heads import FirstPieceHead, starts
+from jobs.families.heads import SentenceHead, summaries
 from jobs.families.tokens import Frame
+from xtl.architectures import Reads
 from xtl.errors import DataError
 
 
@@ -28,13 +29,13 @@ class Choice(Family):
 
     together = True
 
-    def __init__(self, key: str, tokenizer: Any, settings: Mapping[str, Any]) -> None:
+    def __init__(self, key: str, tokenizer: Any, settings: Mapping[str, Any], *, reads: Reads = "first") -> None:
         self.key = key
-        self.frame = Frame(tokenizer, int(settings["length"]))
+        self.frame = Frame(tokenizer, int(settings["length"]), reads)
         self.cut = 0
 
     def head(self, encoder: PreTrainedModel) -> nn.Module:
-        return FirstPieceHead(encoder.config.hidden_size, 1)
+        return SentenceHead(encoder.config.hidden_size, 1)
 
     def features(self, examples: Sequence[dict[str, Any]], *, train: bool) -> list[Feature]:
         texts = (text for e in examples for text in (e["context"], _question(e), *e["choices"]))
@@ -75,13 +76,13 @@ class Choice(Family):
         widest = max(map(len, rows))
         labels = [batch[row[0]].labels for row in rows]
         return {
-            "first": starts(batch),
+            "read": summaries(batch, self.frame.reads),
             "rows": np.array([row + [-1] * (widest - len(row)) for row in rows]),
             "gold": np.array([-100 if label is None else label for label in labels]),
         }
 
     def loss(self, head: nn.Module, hidden: Tensor, given: Mapping[str, Tensor]) -> Tensor:
-        scores, rows = head(hidden[given["first"]])[:, 0], given["rows"]
+        scores, rows = head(hidden[given["read"]])[:, 0], given["rows"]
         grid = scores[rows].masked_fill(rows < 0, -torch.inf)
         return nn.functional.cross_entropy(grid, given["gold"], reduction="sum")
 
@@ -89,7 +90,7 @@ class Choice(Family):
         self, head: nn.Module, hidden: Tensor, given: Mapping[str, Tensor], batch: Sequence[Feature]
     ) -> list[np.ndarray]:
         """Each choice's score, a float32 scalar."""
-        return list(head(hidden[given["first"]])[:, 0].cpu().numpy())
+        return list(head(hidden[given["read"]])[:, 0].cpu().numpy())
 
     def decode(
         self, examples: Sequence[dict[str, Any]], features: Sequence[Feature], outputs: Sequence[np.ndarray]

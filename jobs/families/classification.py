@@ -12,23 +12,26 @@ from typing import Any
 import numpy as np
 
 from jobs.families.base import Family, Feature, PreTrainedModel, Tensor, nn
-from jobs.families.heads import FirstPieceHead, starts
+from jobs.families.heads import SentenceHead, summaries
 from jobs.families.tokens import Frame, longest_first
+from xtl.architectures import Reads
 from xtl.errors import DataError
 
 
 class Classification(Family):
     """labels: the label words, in the order of the head's outputs. settings: `length`."""
 
-    def __init__(self, key: str, tokenizer: Any, settings: Mapping[str, Any], *, labels: Sequence[str]) -> None:
+    def __init__(
+        self, key: str, tokenizer: Any, settings: Mapping[str, Any], *, labels: Sequence[str], reads: Reads = "first"
+    ) -> None:
         self.key = key
-        self.frame = Frame(tokenizer, int(settings["length"]))
+        self.frame = Frame(tokenizer, int(settings["length"]), reads)
         self.labels = tuple(labels)
         self.cut = 0
         self._number = {label: number for number, label in enumerate(self.labels)}
 
     def head(self, encoder: PreTrainedModel) -> nn.Module:
-        return FirstPieceHead(encoder.config.hidden_size, len(self.labels))
+        return SentenceHead(encoder.config.hidden_size, len(self.labels))
 
     def features(self, examples: Sequence[dict[str, Any]], *, train: bool) -> list[Feature]:
         texts = (text for e in examples for text in (e["text_a"], e.get("text_b")) if text is not None)
@@ -59,16 +62,19 @@ class Classification(Family):
         return None if label is None else self._number[label]
 
     def tensors(self, batch: Sequence[Feature]) -> dict[str, np.ndarray]:
-        return {"first": starts(batch), "gold": np.array([-100 if f.labels is None else f.labels for f in batch])}
+        return {
+            "read": summaries(batch, self.frame.reads),
+            "gold": np.array([-100 if f.labels is None else f.labels for f in batch]),
+        }
 
     def loss(self, head: nn.Module, hidden: Tensor, given: Mapping[str, Tensor]) -> Tensor:
-        return nn.functional.cross_entropy(head(hidden[given["first"]]), given["gold"], reduction="sum")
+        return nn.functional.cross_entropy(head(hidden[given["read"]]), given["gold"], reduction="sum")
 
     def outputs(
         self, head: nn.Module, hidden: Tensor, given: Mapping[str, Tensor], batch: Sequence[Feature]
     ) -> list[np.ndarray]:
         """Each feature's logits, (labels,) float32."""
-        return list(head(hidden[given["first"]]).cpu().numpy())
+        return list(head(hidden[given["read"]]).cpu().numpy())
 
     def decode(
         self, examples: Sequence[dict[str, Any]], features: Sequence[Feature], outputs: Sequence[np.ndarray]

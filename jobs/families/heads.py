@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from jobs.families.base import Feature
+from xtl.architectures import Reads
 
 DROPOUT = 0.1  # BERT's and XLM-R's
 _STD = 0.02
@@ -26,8 +27,8 @@ def linear(inputs: int, outputs: int) -> nn.Linear:
     return layer
 
 
-class FirstPieceHead(nn.Module):
-    """RoBERTa's classification head: the first piece's vector, a tanh layer of the same size, a projection."""
+class SentenceHead(nn.Module):
+    """RoBERTa's classification head: one piece's vector (`summaries`), a tanh layer of the same size, a projection."""
 
     def __init__(self, size: int, outputs: int) -> None:
         super().__init__()
@@ -36,9 +37,9 @@ class FirstPieceHead(nn.Module):
         self.dropout = nn.Dropout(DROPOUT)
 
     def forward(self, vectors: Tensor) -> Tensor:
-        """First pieces' vectors, (features, size), to (features, outputs), float32."""
-        first = self.dropout(vectors.to(self.dense.weight.dtype))
-        return self.out(self.dropout(torch.tanh(self.dense(first)))).float()
+        """The pieces' vectors, (features, size), to (features, outputs), float32."""
+        read = self.dropout(vectors.to(self.dense.weight.dtype))
+        return self.out(self.dropout(torch.tanh(self.dense(read)))).float()
 
 
 class PieceHead(nn.Module):
@@ -58,6 +59,13 @@ def starts(batch: Sequence[Feature]) -> np.ndarray:
     """Where each feature's pieces begin among the batch's, (features,) int64."""
     lengths = np.array([len(feature) for feature in batch], dtype=np.int64)
     return np.cumsum(lengths) - lengths
+
+
+def summaries(batch: Sequence[Feature], reads: Reads) -> np.ndarray:
+    """Where the piece that stands for the whole of each feature is among the batch's, (features,) int64."""
+    if reads == "first":
+        return starts(batch)
+    return np.cumsum([len(feature) for feature in batch]) - 1
 
 
 def places(batch: Sequence[Feature], inside: Iterable[Sequence[int]]) -> np.ndarray:

@@ -1,14 +1,15 @@
 """Questions answered by a span of the context, with and without "no answer".
 
 The question comes first, cut at `question_length` pieces (counted); the context follows whole, in windows that start
-`stride` pieces apart. In training a window without the (first) answer is taught to point at the first piece, which also
-stands for "no answer". An answer is cut out of the context by character offsets, white space at its ends trimmed: never
-put together from pieces, never re-aligned (that once cost Chinese MLQA most of its exact matches).
+`stride` pieces apart. In training a window without the (first) answer is taught to point at the first piece, which
+also stands for "no answer" (the last, where a model has seen nothing at the first). An answer is cut out of the
+context by character offsets, white space at its ends trimmed: never put together from pieces, never re-aligned (that
+once cost Chinese MLQA most of its exact matches).
 
 Decoding is the published one: of each window the `n_best` starts and ends, in pairs at most `answer_length` pieces
 long, and of all windows' pairs the best sum. Where a window has no such pair, its best start's best end stands in, so
 that a task without "no answer" always gets an answer. Equal sums: the earlier start, then the shorter answer. With
-`no_answer`, "" wins if the first piece as start and end, in the window where that scores lowest, beats the best pair.
+`no_answer`, "" wins if that piece as start and end, in the window where that scores lowest, beats the best pair.
 BERT's rule that a start counts only in the window that shows most around it is not applied.
 """
 
@@ -23,6 +24,7 @@ import numpy as np
 from jobs.families.base import Family, Feature, PreTrainedModel, Tensor, nn, torch
 from jobs.families.heads import PieceHead, starts
 from jobs.families.tokens import Frame
+from xtl.architectures import Reads
 from xtl.errors import DataError, UserError
 
 
@@ -46,10 +48,12 @@ class Span(Family):
     piece of context begins, `extra["spans"]` (evaluation only) that piece's character offsets, (pieces, 2).
     """
 
-    def __init__(self, key: str, tokenizer: Any, settings: Mapping[str, Any], *, no_answer: bool) -> None:
+    def __init__(
+        self, key: str, tokenizer: Any, settings: Mapping[str, Any], *, no_answer: bool, reads: Reads = "first"
+    ) -> None:
         self.key = key
         self.no_answer = no_answer
-        self.frame = Frame(tokenizer, int(settings["length"]))
+        self.frame = Frame(tokenizer, int(settings["length"]), reads)
         self.stride = int(settings.get("stride", 128))
         self.question_length = int(settings.get("question_length", 64))
         self.answer_length = int(settings.get("answer_length", 30))
@@ -102,7 +106,8 @@ class Span(Family):
         context = self.frame.before_second(len(question))
         for start in _window_starts(len(ids), room, self.stride):
             pieces, segments = self.frame.two(question, ids[start : start + room])
-            labels = (0, 0)
+            nothing = 0 if self.frame.reads == "first" else len(pieces) - 1
+            labels = (nothing, nothing)
             if answer and start <= answer[0] and answer[1] < start + room:
                 labels = (answer[0] - start + context, answer[1] - start + context)
             extra: dict[str, Any] = {"context": context}
@@ -147,7 +152,7 @@ class Span(Family):
             start_scores=inside[starts, 0],
             ends=ends,
             end_scores=inside[ends, 1],
-            none=float(scores[0].sum()),
+            none=float(scores[0 if self.frame.reads == "first" else -1].sum()),
         )
 
     def decode(

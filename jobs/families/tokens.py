@@ -3,6 +3,9 @@
 Texts are tokenised bare and framed afterwards, so that each family decides what is cut and counts it. The frame (which
 marks, which token types) is read off the tokenizer once, from an encoding of its own; nothing here knows a model by
 name. A text is text: `</s>` or `[SEP]` inside it are spelled out, never turned into marks.
+
+Decoders' tokenizers leave out what a model that is read at its end needs: there an input ends in the end mark, and a
+line break stands between two texts. Chat templates are never applied.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from jobs import stop
+from xtl.architectures import Reads
 from xtl.errors import ModelError, UserError
 
 Ids = list[int]
@@ -24,26 +28,41 @@ _PROBES = ("a", "1", ".")  # some text that gives at least one piece
 
 
 class Frame:
-    """A fast tokenizer, the longest input, and how the model frames what it reads.
+    """A fast tokenizer, the longest input, where the model has read it, and how it frames what it reads.
 
     room_one, room_two: pieces left for text in an input of one text, of two. Raises ModelError for a tokenizer without
     character offsets, UserError for a length that the model cannot take or that leaves no room.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, length: int) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, length: int, reads: Reads = "first") -> None:
         if not tokenizer.is_fast:
             raise ModelError(f"{tokenizer.name_or_path}: its tokenizer gives no offsets; a tokenizer.json is needed")
         if length > tokenizer.model_max_length:
             raise UserError(f"length: {length} word pieces, but the model reads at most {tokenizer.model_max_length}")
         self.tokenizer = tokenizer
         self.length = length
+        self.reads = reads
         self._one = _marks(tokenizer, pair=False)
         self._two = _marks(tokenizer, pair=True)
+        if reads == "last":
+            self._two[1] = self._two[1] if self._two[1][0] else _plain(self._line_break(), 0)
+            for marks in (self._one, self._two):
+                marks[-1] = marks[-1] if marks[-1][0] else _plain([self._end()], len(marks) - 2)
         self._typed = "token_type_ids" in tokenizer.model_input_names
         self.room_one = length - sum(len(ids) for ids, _ in self._one)
         self.room_two = length - sum(len(ids) for ids, _ in self._two)
         if self.room_two < 2:
             raise UserError(f"length: {length} word pieces leave no room for text beside the model's own marks")
+
+    def _end(self) -> int:
+        known = (self.tokenizer.eos_token_id, self.tokenizer.sep_token_id)
+        if (found := next((mark for mark in known if mark is not None), None)) is None:
+            raise ModelError(f"{self.tokenizer.name_or_path}: its tokenizer has no end mark, at which it could be read")
+        return int(found)
+
+    def _line_break(self) -> Ids:
+        found: Ids = self._call(["\n"])["input_ids"][0]
+        return found or [self.blank]
 
     @property
     def blank(self) -> int:
@@ -149,6 +168,11 @@ def _marks(tokenizer: PreTrainedTokenizerBase, *, pair: bool) -> list[tuple[Ids,
             marks.append(([], []))
             seen = side
     return marks
+
+
+def _plain(ids: Ids, kind: int) -> tuple[Ids, list[int]]:
+    """A mark of one token type."""
+    return ids, [kind] * len(ids)
 
 
 def longest_first(first: int, second: int, room: int) -> tuple[int, int]:

@@ -33,7 +33,7 @@ def sentence(words: list[str], tags: list[str] | None = None, name: str = "s1") 
 
 def marks(made: Tagging, examples: list[dict[str, Any]], features: list[Feature]) -> list[list[str]]:
     """Decode outputs that say of each word which window it is in, so that order and count show."""
-    return made.decode(examples, features, [np.full(len(f.extra["first"]), i % 3) for i, f in enumerate(features)])
+    return made.decode(examples, features, [np.full(len(f.extra["read"]), i % 3) for i, f in enumerate(features)])
 
 
 def byte_level() -> PreTrainedTokenizerFast:
@@ -72,7 +72,7 @@ def test_labels_stand_at_each_words_first_piece() -> None:
     encoded = TOKENIZER([example["tokens"]], is_split_into_words=True)
     assert feature.pieces == encoded["input_ids"][0]
     words = encoded.word_ids(0)
-    assert feature.extra["first"] == [words.index(n) for n in range(3)]
+    assert feature.extra["read"] == [words.index(n) for n in range(3)]
     assert feature.labels == [0, 1, 2]
     assert feature.units == 3
 
@@ -105,8 +105,8 @@ def test_bytes_are_read_with_a_space_before_each_word() -> None:
 def test_a_word_without_pieces_stands_as_unknown() -> None:
     [feature] = family().features([sentence(["cat", "", "cat"])], train=True)
     unknown = TOKENIZER.unk_token_id
-    assert feature.pieces[feature.extra["first"][1]] == unknown
-    assert len(set(feature.extra["first"])) == 3
+    assert feature.pieces[feature.extra["read"][1]] == unknown
+    assert len(set(feature.extra["read"])) == 3
 
 
 def test_long_sentences_are_split_between_words_and_nothing_is_lost() -> None:
@@ -117,8 +117,8 @@ def test_long_sentences_are_split_between_words_and_nothing_is_lost() -> None:
     assert len(whole) == 1
     assert len(parts) > 5
     assert [p for f in parts for p in f.pieces[1:-1]] == whole[0].pieces[1:-1]
-    firsts = {f.pieces[place] for f in parts for place in f.extra["first"]}
-    assert firsts == {whole[0].pieces[place] for place in whole[0].extra["first"]}
+    firsts = {f.pieces[place] for f in parts for place in f.extra["read"]}
+    assert firsts == {whole[0].pieces[place] for place in whole[0].extra["read"]}
     assert made.cut == 0
 
 
@@ -140,7 +140,7 @@ def test_windows_partition_the_words(sentences: list[list[str]], length: int) ->
     features = made.features(examples, train=True)
     assert [len(tags) for tags in marks(made, examples, features)] == [len(words) for words in sentences]
     assert all(3 <= len(f) <= length for f in features)
-    assert all(f.extra["first"] == sorted(set(f.extra["first"])) for f in features)
+    assert all(f.extra["read"] == sorted(set(f.extra["read"])) for f in features)
 
 
 def test_a_tag_outside_the_set_cannot_be_learned() -> None:

@@ -16,7 +16,7 @@ from xtl.grid import Arm, Contrast, Grid, Part, Target, load
 
 def test_a_grid_in_the_terms_of_the_field(tmp_path: Path) -> None:
     grid = load(write(tmp_path, GOOD))
-    assert grid.models == ("FacebookAI/xlm-roberta-large",)
+    assert [(m.place, m.name, m.special) for m in grid.models] == [("FacebookAI/xlm-roberta-large",) * 2 + ({},)]
     assert [arm.label for arm in grid.arms] == ["none", "mnli", "xnli-de", "tydiqa-ko-1625", "multi", "mnli-mlm"]
     assert grid.arms[3] == Arm(spelling="tydiqa@ko:1625", parts=(Part(task="tydiqa", languages=("ko",), cap=1625),))
     assert [part.task for part in grid.arms[4].parts] == ["mnli", "squad_v2", "hellaswag"]
@@ -53,7 +53,7 @@ def test_folders_are_relative_to_the_grid_file(tmp_path: Path) -> None:
     path = tmp_path / "grids" / "g.yaml"
     path.write_text(MINIMAL.replace("tiny", "[./my-model, tiny, a/b]") + "data: ../data\nstore: /runs\n")
     grid = load(path)
-    assert grid.models == (str(tmp_path / "grids" / "my-model"), "tiny", "a/b")
+    assert [model.place for model in grid.models] == [str(tmp_path / "grids" / "my-model"), "tiny", "a/b"]
     assert (grid.data, grid.store) == (str(tmp_path / "data"), "/runs")
 
 

@@ -24,7 +24,7 @@ ONE_MISTAKE = [
         "seeds",
         "seed",
         "3: unknown key 'seed', did you mean 'seeds'; valid keys: name model seeds intermediates targets contrasts "
-        "train precision checkpoints setting data store threads cluster",
+        "train attention precision checkpoints setting data store threads cluster",
     ),
     ("tiny", "[./a.b, ./a-b]", "2: model: './a-b' and './a.b' would both be labelled '--a-b'"),
     ("[1]", "[1, 1]", "3: seeds: 1 is given twice"),

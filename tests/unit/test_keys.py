@@ -11,7 +11,7 @@ import yaml
 
 from tests.grids import GRID, grid, inventory
 from xtl.grid_cluster import Cluster, Gpu, HubAccess, PatchStep, StoreAccess, Toleration
-from xtl.grid_schema import Hyper, Mix, Mixture, Sheet, TargetSheet, TrainSheet
+from xtl.grid_schema import Hyper, Mix, Mixture, ModelSheet, Sheet, TargetSheet, TrainSheet
 from xtl.keys import canonical, parent_keys, stage_key
 from xtl.plan import Plan, build
 
@@ -85,6 +85,7 @@ FIELDS: list[tuple[str, str, str, set[str]]] = [
     ("targets", "languages: [en, de, sw]", "languages: [en, de]", {"target xnli"}),
     ("contrasts", "name: english", "name: renamed", set()),
     ("train", "{default: {epochs: 2}}", "{default: {epochs: 3}}", {INTERMEDIATE, "after mnli", "after multi"}),
+    ("attention", "precision: fp32", "precision: fp32\nattention: bidirectional", {INTERMEDIATE, TARGETS}),
     ("precision", "precision: fp32", "precision: bf16", {INTERMEDIATE, TARGETS}),
     ("checkpoints", "precision: fp32", "precision: fp32\ncheckpoints: [last, english-dev]", {TRAINED}),
     ("setting", "precision: fp32", "precision: fp32\nsetting: translate-train", set()),
@@ -157,7 +158,8 @@ def test_the_walk_covers_every_hyperparameter_and_every_other_mapping() -> None:
     assert set(Mixture.model_fields) == {"name", "tasks", "mix"}
     assert set(Mix.model_fields) == {"cap"}
     assert set(TargetSheet.model_fields) == {"task", "languages", "train"}
-    assert set(TrainSheet.model_fields) == {"preset", "intermediate", "target"}
+    assert set(TrainSheet.model_fields) == {"preset", "intermediate", "target", "method", *LORA}
+    assert set(ModelSheet.model_fields) == {"model", "name", "attention", "train"}
     cluster = yaml.safe_load(CLUSTER)["cluster"]
     assert set(Cluster.model_fields) == set(cluster)
     for key, model in (("gpu", Gpu), ("store", StoreAccess), ("hub", HubAccess)):
@@ -165,6 +167,33 @@ def test_the_walk_covers_every_hyperparameter_and_every_other_mapping() -> None:
     assert set(Toleration.model_fields) == set(cluster["tolerations"][0])
     steps = {field.alias or name for name, field in PatchStep.model_fields.items()}
     assert steps == {name for step in cluster["patch"] for name in step}
+
+
+#: What adapters have, another value, and which keys that moves.
+LORA = {
+    "rank": (8, {INTERMEDIATE, TRAINED, "tatoeba after m"}),
+    "alpha": (8, {INTERMEDIATE, TRAINED, "tatoeba after m"}),
+    "targets": (["query"], {INTERMEDIATE, TRAINED, "tatoeba after m"}),
+    "carry": ("merge", {"target xnli after m", "target tydiqa after m"}),
+}
+
+
+@pytest.mark.parametrize("where", ["of the grid", "of the model"])
+@pytest.mark.parametrize("name", LORA)
+def test_adapters_move_the_keys_of_what_they_train(name: str, where: str, tmp_path: Path) -> None:
+    def written(**more: object) -> Plan:
+        method = json.dumps({"method": "lora", **more})
+        if where == "of the grid":
+            return plan(GRID.replace("train:\n", f"train:\n  {method[1:-1].replace(', ', chr(10) + '  ')}\n"), tmp_path)
+        return plan(GRID.replace("model: tiny", f"model: {{model: tiny, train: {method}}}"), tmp_path)
+
+    whole = by_title(plan(GRID, tmp_path))
+    before, after = by_title(written()), by_title(written(**{name: LORA[name][0]}))
+    for title in before.keys() - {"reduce"}:
+        expected = any(matches(title, what) for what in LORA[name][1])
+        assert (before[title] != after[title]) == expected, title
+        alike = title.startswith("fetch") or title.startswith("target tatoeba after none")
+        assert (before[title] == whole[title]) == alike, "what is not trained is shared with the model as it is"
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def checkpoint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folde
 def test_a_pretraining_checkpoint_gives_its_encoder_without_its_heads(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, tmp_path: Path
 ) -> None:
-    encoder = load_encoder(checkpoint(model, tokenizer, tmp_path / "hub"), drop_heads=True)
+    encoder = load_encoder(checkpoint(model, tokenizer, tmp_path / "hub"), fetched=True)
     ours, theirs = encoder.state_dict(), model.base_model.state_dict()
     assert ours.keys() <= theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
@@ -76,7 +76,7 @@ def test_weights_under_another_prefix_are_refused(tokenizer: PreTrainedTokenizer
     weights = {f"model.body.{name}": value for name, value in load_file(folder / "model.safetensors").items()}
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ModelError, match="encoder weights missing"):
-        load_encoder(folder, drop_heads=True)
+        load_encoder(folder, fetched=True)
 
 
 def test_a_folder_without_safetensors_says_what_to_do(tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> None:

@@ -165,7 +165,7 @@ def test_the_call_for_all_sequences_attends_as_the_call_for_each_length(dropout:
     states = [torch.randn(2, 23, 8, requires_grad=True) for _ in range(3)]
     found = []
     for attend in (packed._by_runs, packed._by_edges):
-        out = attend(*states, row, dropout, None)
+        out = attend(*states, row, packed.Sees(causal=False, window=None, dropout=dropout, scale=None))
         assert out.shape == (23, 2, 8)
         found.append((out, *torch.autograd.grad(out.square().sum(), states)))
     if dropout:  # other draws, but draws

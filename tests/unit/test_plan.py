@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.grids import GRID, estimated, grid, inventory
+from tests.grids import GRID, estimated, grid, inventory, places
 from xtl.errors import UserError
 from xtl.grid import load
 from xtl.inventory import SHAPES, Inventory, Model, Unit, needed_units
@@ -48,8 +48,8 @@ def test_a_model_folder_goes_by_its_spelling_and_no_key_holds_its_path(tmp_path:
         (tmp_path / place).mkdir()
         of = grid(GRID.replace("model: tiny", "model: [./mine, tiny]"), tmp_path / place)
         have = inventory(of)
-        mine = Model(name=of.models[0], identity={"digest": "0" * 64})
-        plans.append(build(of, replace(have, models={**have.models, of.models[0]: mine})))
+        mine = Model(name=of.models[0].place, identity={"digest": "0" * 64})
+        plans.append(build(of, replace(have, models={**have.models, of.models[0].place: mine})))
     here, there = plans
     assert here.stages.keys() == there.stages.keys()
     assert str(tmp_path) not in json.dumps([dict(stage.spec) for stage in here.stages.values()])
@@ -165,7 +165,7 @@ def published(of: object) -> Inventory:
         name: Model(
             name=name, identity={"hub": name, "revision": "0" * 40}, layers=SHAPES[name][0], hidden=SHAPES[name][1]
         )
-        for name in of.models  # type: ignore[attr-defined]
+        for name in places(of)  # type: ignore[arg-type]
     }
     return Inventory(units=units, models=models, source={"hub": True})
 

@@ -32,7 +32,7 @@ PAWS = "id\tsentence1\tsentence2\tlabel\n1\ta b\tb a\t0\n2\ta b\ta b\t1\n"
 @pytest.fixture
 def added(tmp_path: Path) -> Path:
     """A copy of the packages with README's file in it, since nothing but that file is meant to be needed."""
-    (code,) = blocks("python", section("Adding a data set"))
+    (code,) = blocks("python", (ROOT / "docs/data-sets.md").read_text(encoding="utf-8"))
     for package in ("xtl", "jobs"):
         copytree(ROOT / package, tmp_path / package, ignore=ignore_patterns("__pycache__"))
     put(tmp_path, {"xtl/tasks/headlines.py": code, "grid.yaml": GRID})

@@ -23,6 +23,7 @@ from xtl.tasks.base import Settings, Task
 #: Each mapping of a grid, and where its keys stand in the reference.
 MAPPINGS: Mapping[str, type[BaseModel]] = {
     "": grid_schema.Sheet,
+    "model.": grid_schema.ModelSheet,
     "intermediates.": grid_schema.Mixture,
     "intermediates.mix.": grid_schema.Mix,
     "targets.": grid_schema.TargetSheet,
@@ -34,7 +35,7 @@ MAPPINGS: Mapping[str, type[BaseModel]] = {
     "cluster.hub.": grid_cluster.HubAccess,
 }
 #: What a mapping cannot do without (the whole file: xtl.grid.REQUIRED).
-NEEDED = {"intermediates.name", "intermediates.tasks", "targets.task"} | {
+NEEDED = {"model.model", "intermediates.name", "intermediates.tasks", "targets.task"} | {
     f"contrasts.{key}" for key in ("name", "arm", "against")
 }
 

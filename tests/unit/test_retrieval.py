@@ -15,7 +15,7 @@ from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerBase
 
 from jobs import bitext, pooling
 from jobs.model import load_encoder, load_tokenizer
-from jobs.pooling import encode
+from jobs.pooling import View, encode
 from jobs.retrieval import RetrievalResult, evaluate_retrieval
 from tests import samples
 from tests.tiny import tiny_encoder, tiny_tokenizer
@@ -88,7 +88,7 @@ def test_some_layers_and_a_file_for_what_is_large(
     texts = sentences(20, 4)
     whole = encode(encoder, tokenizer, texts).vectors
     monkeypatch.setattr(pooling, "IN_MEMORY_BYTES", 0)
-    some = encode(encoder, tokenizer, texts, layers=[3, 1]).vectors
+    some = encode(encoder, tokenizer, texts, views=[View(3), View(1)]).vectors
     assert isinstance(some, np.memmap)
     np.testing.assert_array_equal(some, whole[[3, 1]])
 
@@ -315,7 +315,7 @@ def pretrained() -> Path:
 @pytest.fixture(scope="module")
 def minilm() -> Iterator[tuple[PreTrainedModel, PreTrainedTokenizerBase]]:
     """An English BERT-shaped encoder of 6 x 384; its pooler is not part of an encoder."""
-    return load_encoder(pretrained(), drop_heads=True), load_tokenizer(pretrained())
+    return load_encoder(pretrained(), fetched=True), load_tokenizer(pretrained())
 
 
 def test_every_pretrained_weight_is_in_the_encoder(minilm: Any) -> None:

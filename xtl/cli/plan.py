@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from xtl.estimate import Estimate
     from xtl.grid import Grid
+    from xtl.grid_models import StudyModel
     from xtl.plan import Plan
 
 
@@ -35,7 +37,7 @@ def plan(
     import sys
 
     from xtl.cli.common import load_grid, open_grid_store, print_json
-    from xtl.forecast import forecast
+    from xtl.forecast import forecast, too_large
     from xtl.inventory import look
     from xtl.plan import build
     from xtl.store import commit
@@ -48,10 +50,13 @@ def plan(
     opened = open_grid_store(grid) if grid.store else None
     done = commit.manifests(opened) & set(found.stages) if opened else set()
     estimate = forecast(found, inventory, opened, gpu)
+    large = list(too_large(grid, inventory, estimate.gpu))
     if output == Output.json:
-        print_json(as_json(grid, found, done, estimate))
+        print_json({**as_json(grid, found, done, estimate), "too_large": large})
     else:
         show(grid, found, done, estimate)
+        for line in large:
+            print(line)
 
 
 def as_json(grid: Grid, plan: Plan, done: set[str], estimate: Estimate) -> dict[str, Any]:
@@ -87,24 +92,36 @@ def as_json(grid: Grid, plan: Plan, done: set[str], estimate: Estimate) -> dict[
 
 
 def settings_in_force(grid: Grid) -> list[dict[str, Any]]:
-    """One entry a task and role: every value and where it comes from."""
+    """One entry a task and role, and again for each model with settings of its own: every value and where it comes
+    from."""
+    own = [model for model in grid.models if model.lora or model.hyper]
+    models = [*([None] if len(own) < len(grid.models) else []), *own]
+    how = [model for model in grid.models if model.special]
+    return [
+        *(
+            {"role": "model", "name": m.name, "values": m.special, "sources": dict.fromkeys(m.special, "grid")}
+            for m in how
+        ),
+        *(entry for model in models for entry in _settings_of(grid, model)),
+    ]
+
+
+def _settings_of(grid: Grid, model: StudyModel | None) -> Iterator[dict[str, Any]]:
     from xtl.settings import resolve
 
-    found = []
+    of = f" of {model.name}" if model and len(grid.models) > 1 else ""
     for arm in grid.arms:
         if len(arm.parts) > 1:
-            whole = resolve(grid, "intermediate", None, arm)
-            found.append(
-                {"role": "intermediate", "name": arm.spelling, "values": whole.values, "sources": whole.sources}
-            )
+            whole = resolve(grid, "intermediate", None, arm, model)
+            name = arm.spelling + of
+            yield {"role": "intermediate", "name": name, "values": whole.values, "sources": whole.sources}
         for part in arm.parts:
-            one = resolve(grid, "intermediate", part.task, arm)
-            name = arm.spelling if len(arm.parts) == 1 else f"{arm.spelling}: {part.task}"
-            found.append({"role": "intermediate", "name": name, "values": one.values, "sources": one.sources})
+            one = resolve(grid, "intermediate", part.task, arm, model)
+            name = (arm.spelling if len(arm.parts) == 1 else f"{arm.spelling}: {part.task}") + of
+            yield {"role": "intermediate", "name": name, "values": one.values, "sources": one.sources}
     for target in grid.targets:
-        one = resolve(grid, "target", target.task)
-        found.append({"role": "target", "name": target.task, "values": one.values, "sources": one.sources})
-    return found
+        one = resolve(grid, "target", target.task, model=model)
+        yield {"role": "target", "name": target.task + of, "values": one.values, "sources": one.sources}
 
 
 def show(grid: Grid, plan: Plan, done: set[str], estimate: Estimate) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from xtl.errors import UserError
+from xtl.report.alike import unlike
 from xtl.report.answer import answer
 from xtl.report.contrasts import Noise, compare, no_items
 from xtl.report.model import ArmFacts, LayerCurve, Report, Seen
@@ -111,9 +112,8 @@ def build(spec: Mapping[str, Any], key: str, evidence: Evidence, *, noise: Noise
         xtl=__version__,
         key=key,
     )
-    return cautioned(
-        report, (f"A score that is no number is left out and counts as missing: {x}." for x in found.broken)
-    )
+    broken = (f"A score that is no number is left out and counts as missing: {x}." for x in found.broken)
+    return cautioned(report, [*unlike(rows, manifests), *broken])
 
 
 def cautioned(report: Report, more: Iterable[str]) -> Report:

@@ -1,13 +1,11 @@
 """A bucket that speaks S3 as a store: Amazon's, or any other by `AWS_ENDPOINT_URL_S3` (then path-style addresses).
 
 Credentials, region and endpoint come from the environment and ~/.aws, as for every AWS tool; never from the URL. Files
-go up in 8 MiB parts and come down in ranges of as many, eight at a time for the whole store, hashed in the pass that reads
-or writes them: memory stays near 100 MB however many and large they are. What may pass is tried again with growing
-pauses, a quarter of a minute on average and half a minute at most, then given up. No checksum headers are sent unless
-S3 demands them, since third-party stores refuse some; the manifest's sha256 stands in. boto3 is used through its two
-layers, botocore and s3transfer, since its own upload call cannot hash as it reads; why its downloads are not used is
-said in ranges.py.
-"""
+go up in parts and come down in ranges of 8 MiB, eight at a time for the whole store, hashed as they pass: memory stays
+near 100 MB however many and large they are. What may pass is tried again with growing pauses, a quarter of a minute on
+average and half a minute at most, then given up. No checksum headers are sent unless S3 demands them, since
+third-party stores refuse some; the manifest's sha256 stands in. boto3 is used through its two layers, botocore and
+s3transfer, since its own upload call cannot hash as it reads; why its downloads are not used is said in ranges.py."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ resumes, row counts are checked against the set's card, and a machine without ne
 from __future__ import annotations
 
 import errno
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
@@ -77,6 +78,28 @@ def model_revision(name: str, *, must_know: bool = True) -> str:
         raise UserError(f"model {name!r}: a hub id is namespace/name, such as FacebookAI/xlm-roberta-base")
     local = _local(name)
     return _local_revision(local) if local else _known(partial(_head, name, "model"), must_know)
+
+
+def model_config(name: str, commit: str, *, must_know: bool = True) -> dict[str, Any]:
+    """A model's config.json at a commit; {} where the hub does not answer, since a plan's foresight alone hangs on it.
+    Raises UserError for what no waiting mends (a gated model); `must_know` as in `unit_origin`."""
+    if local := _local(name):
+        path = local / "config.json"
+    else:
+        from huggingface_hub import hf_hub_download
+
+        try:
+            with _Explained(name, "model"):
+                path = Path(hf_hub_download(name, "config.json", revision=commit))
+        except XtlError as error:
+            if must_know and isinstance(error, UserError):
+                raise
+            return {}
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _known(ask: Callable[[], str], must_know: bool) -> str:
