@@ -6,7 +6,9 @@ XLM-R base and large with random weights, bf16 autocast over float32 weights, 32
 SQuAD's real samples have them (quantiles below). Needs no network and about six minutes. (i) pads to 128 and 384; (ii)
 groups by length. Utilisation counts 6 FLOPs a weight and real token (weights of the layers, not of the embeddings) and
 12 x layers x size x length of attention, by the GPU's bf16 peak (xtl/estimate.py). Goals, on an H200: XLM-R large 45 %
-at SQuAD's lengths and 35 % at MNLI's, 5 times (i), 1.5 times (ii). Then neighbours at BUCC's largest size, both ways.
+at SQuAD's lengths and 35 % at MNLI's, 5 times (i), 1.5 times (ii). Then a decoder of one billion weights on MNLI's
+lengths, all its weights and through adapters, its peak memory beside what `xtl plan` says of it; and neighbours at
+BUCC's largest size, both ways.
 """
 
 from __future__ import annotations
@@ -19,15 +21,17 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
-from transformers import TrainingArguments, XLMRobertaConfig, XLMRobertaModel
+from transformers import LlamaConfig, LlamaModel, TrainingArguments, XLMRobertaConfig, XLMRobertaModel
 
 from bench._figures import Figure, not_run, tell
 from bench.training import BATCH, SETTINGS, Curve, Padded, _follow, _noted
-from jobs import families, packed
+from jobs import adapters, families, packed
 from jobs.device import Device, open_device
 from jobs.families.base import Feature
 from jobs.tiny import train_tokenizer
 from jobs.train import Part, Trainer
+from xtl import memory
+from xtl.architectures import Reads
 from xtl.estimate import GPUS, is_named
 from xtl.tasks import TASKS
 
@@ -41,6 +45,11 @@ LONGEST = {"mnli": 128, "squad_v1": 384}
 SHAPES = {"base": (12, 768, 12), "large": (24, 1024, 16)}
 #: Of XLM-R large: utilisation in per cent, times (i), times (ii).
 GOALS = {"mnli": (35.0, 5.0, 1.5), "squad_v1": (45.0, 5.0, 1.5)}
+#: Llama 3.2 1B's config.json.
+BILLION = LlamaConfig(
+    vocab_size=128256, hidden_size=2048, num_hidden_layers=16, num_attention_heads=32, num_key_value_heads=8,
+    head_dim=64, intermediate_size=8192, max_position_embeddings=131072, use_cache=False, tie_word_embeddings=True,
+)  # fmt: skip
 STEPS, WARM, VOCABULARY = 40, 10, 250_002
 BUCC = (460_000, 570_000, 1024)
 
@@ -51,7 +60,9 @@ class Study:
     def __init__(self, task: str, shape: tuple[int, int, int], device: Device, steps: int = STEPS) -> None:
         self.task, self.shape, self.device, self.steps = task, shape, device, steps
         self.settings = {**SETTINGS, "length": LONGEST[task], "steps": steps}
-        self.family = families.make(TASKS[task], train_tokenizer(["a b c d e f g h"] * 20), self.settings)
+        self.family = families.make(
+            TASKS[task], train_tokenizer(["a b c d e f g h"] * 20), self.settings, reads=self.reads
+        )
         rng = np.random.default_rng(0)
         sizes = np.interp(rng.random(steps * BATCH), np.linspace(0, 1, 17), LENGTHS[task]).astype(int)
         self.features = [self._feature(rng, place, int(size)) for place, size in enumerate(sizes)]
@@ -69,6 +80,10 @@ class Study:
         )  # fmt: skip
         encoder = XLMRobertaModel(config, add_pooling_layer=False)
         return encoder, self.family.head(encoder)
+
+    @property
+    def reads(self) -> Reads:
+        return "first"
 
     def ours(self) -> Curve:
         encoder, head = self.model()
@@ -89,7 +104,7 @@ class Study:
                 **({"train_sampling_strategy": "group_by_length"} if grouped else {}),
             )  # fmt: skip
             trainer = transformers.Trainer(
-                model=Padded(encoder, head, TASKS[self.task].form), args=arguments,
+                model=Padded(encoder, head, TASKS[self.task].form, self.reads), args=arguments,
                 train_dataset=[{"input_ids": f.pieces, "feature": f} for f in self.features],
                 data_collator=lambda rows: self._collated(rows, None if grouped else LONGEST[self.task]),
             )  # fmt: skip
@@ -117,6 +132,60 @@ class Study:
         seconds, steps = curve[-1][0], self.steps
         first = curve[-1 - (steps - WARM) // WARM][0] if len(curve) > (steps - WARM) // WARM else 0.0
         return pieces * (steps - WARM) / (seconds - first)
+
+
+class Decoder(Study):
+    """Of Llama 3.2's shape of one billion weights. lora: through adapters, frozen weights in bf16."""
+
+    def __init__(self, device: Device, *, lora: bool, config: LlamaConfig = BILLION, steps: int = STEPS) -> None:
+        self.lora, self.config = lora, config
+        super().__init__(
+            "mnli", (config.num_hidden_layers, config.hidden_size, config.num_attention_heads), device, steps
+        )
+
+    @property
+    def reads(self) -> Reads:
+        return "last"
+
+    def model(self) -> tuple[Any, Any]:
+        torch.manual_seed(0)
+        encoder = LlamaModel(self.config)
+        if self.lora:
+            encoder.to(torch.bfloat16)  # type: ignore[arg-type]
+            adapters.add(encoder, {"rank": 16, "alpha": 32, "targets": "all-linear"}, seed=0)
+        return encoder, self.family.head(encoder)
+
+    def flops(self) -> float:
+        """As `Study`'s, half of the attention; through adapters frozen weights have no gradients of their own."""
+        layers, size, _ = self.shape
+        lengths = np.array([len(feature) for feature in self.features], dtype=float)
+        passes = 4 if self.lora else 6
+        weights = memory.parameters(self.config.to_dict())[1]
+        return passes * weights + passes * layers * size * float((lengths**2).sum() / lengths.sum())
+
+
+def decoder(device: Device, *, lora: bool, config: LlamaConfig = BILLION, steps: int = STEPS) -> list[Figure]:
+    study = Decoder(device, lora=lora, config=config, steps=steps)
+    what = f"decoder of 1 B, mnli, {'adapters' if lora else 'all weights'}"
+    on_gpu = device.torch.type == "cuda"
+    rates, held = [], []
+    for side in (study.ours, lambda: study.theirs(grouped=True)):
+        if on_gpu:
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+        rates.append(study.rate(side()))
+        held.append(torch.cuda.max_memory_allocated() / 1e9 if on_gpu else 0.0)
+    said = memory.resident(config.to_dict(), rank=16 if lora else None, half=device.precision == "bf16") / 1e9
+    found = [
+        Figure(what=f"{what}: xtl beside (ii)", value=rates[0] / rates[1], unit="times as fast"),
+        Figure(what=f"{what}: xtl", value=rates[0], unit="real pieces/s"),
+        Figure(what=f"{what}: peak memory, xtl", value=held[0], unit="GB"),
+        Figure(what=f"{what}: said by xtl plan, without activations", value=said, unit="GB"),
+    ]
+    most = peak(torch.cuda.get_device_name()) if on_gpu else None
+    if most:
+        found.insert(0, Figure(what=f"{what}: of the bf16 peak", value=100 * rates[0] * study.flops() / most, unit="%"))
+    return found
 
 
 def peak(name: str) -> float | None:
@@ -176,6 +245,8 @@ def main() -> int:
     for label, shape in SHAPES.items():
         for task in LENGTHS:
             found += figures(task, label, shape, device)
+    for lora in (False, True):
+        found += decoder(device, lora=lora)
     return tell(f"{title}, {torch.cuda.get_device_name()}", found)
 
 

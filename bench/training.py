@@ -15,7 +15,7 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -37,6 +37,7 @@ from jobs.families.base import Feature
 from jobs.tiny import train_tokenizer
 from jobs.train import Part, Trainer
 from tests.samples import DATA, HAVE
+from xtl.architectures import Reads
 from xtl.tasks import TASKS, source
 
 BATCH, CURVE_STEPS = 32, 6
@@ -68,13 +69,16 @@ SIDES = ("xtl", f"(i) padded, transformers {transformers.__version__}", "(ii) gr
 class Padded(nn.Module):
     """xtl's encoder and head under `Trainer`: the mean loss of a padded batch."""
 
-    def __init__(self, encoder: Any, head: nn.Module, form: str) -> None:
+    def __init__(self, encoder: Any, head: nn.Module, form: str, reads: str = "first") -> None:
         super().__init__()
-        self.encoder, self.head, self.form = encoder, head, form
+        self.encoder, self.head, self.form, self.reads = encoder, head, form, reads
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor) -> dict[str, Tensor]:
         hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        logits = self.head(hidden[:, 0] if self.form == "pair" else hidden)
+        if self.form == "pair":
+            last = attention_mask.sum(1) - 1
+            hidden = hidden[:, 0] if self.reads == "first" else hidden[torch.arange(len(hidden)), last]
+        logits = self.head(hidden)
         if self.form == "span":
             logits = logits.masked_fill(attention_mask[..., None] == 0, -torch.inf)
         logits = logits if self.form == "pair" else logits.transpose(1, 2)
@@ -91,18 +95,23 @@ class InOrder(transformers.Trainer):
 
 
 class Study:
-    """The model, its tokenizer and a task's real sample, as every side sees them."""
+    """The model, its tokenizer and a task's real sample, as every side sees them. reads: where the model has read."""
+
+    reads: Reads = "first"
 
     def __init__(self, case: Case = CASES[0]) -> None:
         self.case, self.settings = case, {**SETTINGS, "length": case.length}
         task = TASKS[case.task]
         listing = next(x for x in source.unit_listings(case.task, "", DATA) if x.split == "train")
         examples = list(islice(listing.read(), 400))
-        self.tokenizer = train_tokenizer(text for e in examples for text in _texts(e))
+        self.tokenizer = self.tokens(text for e in examples for text in _texts(e))
         self.form = task.form
-        self.family = families.make(task, self.tokenizer, self.settings)
+        self.family = families.make(task, self.tokenizer, self.settings, reads=self.reads)
         # Whole steps, so that an epoch ends where a step does.
         self.features = self.family.features(examples, train=True)[: 9 * BATCH]
+
+    def tokens(self, texts: Iterable[str]) -> Any:
+        return train_tokenizer(texts)
 
     def model(self, dropout: float) -> tuple[Any, nn.Module]:
         """Equal weights at every call. dropout: of the encoder and the head."""
@@ -141,7 +150,7 @@ class Study:
             )  # fmt: skip
             kind = transformers.Trainer if grouped else InOrder
             trainer = kind(
-                model=Padded(encoder, head, self.form), args=arguments,
+                model=Padded(encoder, head, self.form, self.reads), args=arguments,
                 train_dataset=[{"input_ids": f.pieces, "feature": f} for f in features],
                 data_collator=lambda rows: self.collated(rows, None if grouped else self.case.length),
                 processing_class=self.tokenizer,
@@ -202,10 +211,16 @@ def side(case: Case, name: str, steps: int, dropout: float) -> Curve:
     return study.ours(steps, dropout) if name == SIDES[0] else study.theirs(steps, dropout, grouped=name == SIDES[2])
 
 
+def another(act: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function gives in a process of its own."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as process:
+        return process.submit(act, *arguments).result()
+
+
 def alone(case: Case, name: str, steps: int, dropout: float) -> Curve:
     """One side, in a process of its own."""
-    with ProcessPoolExecutor(1, get_context("spawn")) as another:
-        return another.submit(side, case, name, steps, dropout).result()
+    found: Curve = another(side, case, name, steps, dropout)
+    return found
 
 
 def seconds(curve: Sequence[tuple[float, float]]) -> float:

@@ -88,6 +88,7 @@ def _model(context: Context) -> dict[str, Any]:
         place = _model_folder(context, identity)
         encoder = models.load_encoder(place, fetched=True)
         tokenizer = models.load_tokenizer(place)
+        models.save_head(place, encoder, context.out)
     models.save_encoder(encoder, tokenizer, folder)
     weights = sum(parameter.numel() for parameter in encoder.parameters())
     log.info("encoder of %d weights in %d layers", weights, encoder.config.num_hidden_layers)

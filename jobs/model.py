@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -34,6 +35,9 @@ transformers_logging.disable_progress_bar()
 HEADS = ("lm_head.", "cls.", "predictions.", "mask_predictions.", "lm_predictions.", "classifier.", "qa_outputs.",
          "score.", "pooler.", "embeddings.position_ids", "discriminator_predictions.",
          "generator_predictions.")  # fmt: skip
+
+#: Beside the encoder, of a decoder whose head is not its embeddings.
+HEAD = "lm_head.safetensors"
 
 #: The files that hold a tokenizer's vocabulary; a model comes with one of them at least.
 VOCABULARIES = ("tokenizer.json", "sentencepiece.bpe.model", "spiece.model", "tokenizer.model", "vocab.txt",
@@ -158,14 +162,35 @@ def longest_input(encoder: PreTrainedModel) -> int:
     padding piece's id + 1, so its table holds fewer inputs than rows."""
     config = encoder.config
     known = architecture_of(config.model_type)
-    first = config.pad_token_id + 1 if known and known.padded_positions else 0
+    padded = known.padded_positions if known else _positions_know_padding(encoder)
+    first = config.pad_token_id + 1 if padded else 0
     return int(getattr(config, "max_position_embeddings", sys.maxsize)) - first
+
+
+def _positions_know_padding(encoder: PreTrainedModel) -> bool:
+    """Whether the table of positions has a row for padding, which fairseq's models count from."""
+    tables = (module for name, module in encoder.named_modules() if name.endswith("position_embeddings"))
+    return any(getattr(table, "padding_idx", None) is not None for table in tables)
 
 
 def save_encoder(encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     """config.json, model.safetensors (one file) and the tokenizer."""
     encoder.save_pretrained(folder, max_shard_size="100GB")
     tokenizer.save_pretrained(folder)
+
+
+def save_head(place: Path, encoder: PreTrainedModel, folder: Path) -> None:
+    """A decoder's language-model head, where it is not its embeddings: what a prompted arm writes with."""
+    known = architecture_of(encoder.config.model_type)
+    if known is None or not known.causal or getattr(encoder.config, "tie_word_embeddings", True):
+        return
+    for path in sorted(place.glob("*.safetensors")):
+        with safe_open(path, "pt") as file:
+            if name := next(
+                (name for name in list(file.keys()) if name in ("lm_head.weight", "model.lm_head.weight")), None
+            ):
+                save_file({"weight": file.get_tensor(name)}, folder / HEAD)
+                return
 
 
 def _first_line(error: Exception) -> str:

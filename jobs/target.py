@@ -1,5 +1,6 @@
 """A target stage: fine-tune on English (retrieval trains nothing), then predict and score every language in one
-process. Leaves predictions in XTREME's submission layout, `items.parquet` and the scores by checkpoint rule.
+process; or, of the arm `prompted`, ask (jobs/prompted.py). Leaves predictions in XTREME's submission layout,
+`items.parquet` and the scores by checkpoint rule.
 
 The headline is the last checkpoint. Where the grid asks, `english-dev` is the epoch that is best on English dev, and
 `target-dev` (an upper bound, never the headline; Keung et al. 2020) the best epoch for each language on its own dev.
@@ -21,6 +22,10 @@ from xtl.tasks import TASKS
 def run(context: Context) -> dict[str, Any]:
     """Train and score; the manifest's body."""
     spec = context.spec
+    if "prompt" in spec:
+        from jobs import prompted
+
+        return prompted.run(context)
     device = open_device(spec["precision"], spec["threads"])
     encoder = finetune.load(context, spec["parents"]["encoder"], device)
     if TASKS[spec["task"]].group == "retrieval":

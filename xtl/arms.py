@@ -1,8 +1,9 @@
 """The arms of a study: what the model is fine-tuned on before the target.
 
-An arm is `none`, one task, or a mixture. A task is written `TASK[@LANG(+LANG)*|@all][:CAP]`: `mnli`, `xnli@de`,
-`xnli@de+ru+sw`, `pawsx@all`, `tydiqa@ko:1625`. Without languages it is English; `@all` is every language that has
-published training data; CAP is how many examples in all, a seeded sample of those languages' data together.
+An arm is `none`, one task, or a mixture; or `prompted`, which trains nothing at all. A task is written
+`TASK[@LANG(+LANG)*|@all][:CAP]`: `mnli`, `xnli@de`, `xnli@de+ru+sw`, `pawsx@all`, `tydiqa@ko:1625`. Without languages
+it is English; `@all` is every language that has published training data; CAP is how many examples in all, a seeded
+sample of those languages' data together.
 
 `parse` knows the grammar alone; `part` holds it against the tasks there are. Equal data gets equal parts: languages
 stand in the task's order, however the grid spells them.
@@ -19,6 +20,8 @@ from xtl.tasks.base import Task
 from xtl.tasks.formats.listing import XTREME
 
 NONE = "none"
+#: The model is asked in words and not trained.
+PROMPTED = "prompted"
 
 _EXPRESSION = re.compile(r"(?P<task>[a-z0-9_]+)(?:@(?P<languages>[a-z]+(?:\+[a-z]+)*))?(?::(?P<cap>[0-9]{1,12}))?")
 
@@ -51,6 +54,10 @@ class Arm:
     spelling: str
     parts: tuple[Part, ...]
     mix_cap: int | None = None
+
+    @property
+    def prompted(self) -> bool:
+        return self.spelling == PROMPTED
 
     @property
     def label(self) -> str:

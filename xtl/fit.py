@@ -15,6 +15,8 @@ from xtl.tasks import TASKS
 def misfits(grid: Grid, inventory: Inventory) -> Iterator[str]:
     """A line for each thing that a model cannot do."""
     masked = [arm.spelling for arm in grid.arms if any(TASKS[part.task].form == "text" for part in arm.parts)]
+    if any(arm.prompted for arm in grid.arms) and not any(asks(model, inventory) for model in grid.models):
+        yield "intermediates: `prompted` asks decoders, and no model of this grid is one: leave it out"
     for model in grid.models:
         kind = inventory.models[model.place].architecture
         known = architecture_of(kind)
@@ -30,6 +32,12 @@ def misfits(grid: Grid, inventory: Inventory) -> Iterator[str]:
                 f"model {model.name}: {known.title} is a decoder without a mask, so masked LM cannot train on it: "
                 f"leave out {', '.join(masked)}, or give the decoder a grid of its own"
             )
+
+
+def asks(model: StudyModel, inventory: Inventory) -> bool:
+    """Whether the arm `prompted` asks it: decoders, and what may be one."""
+    known = architecture_of(inventory.models[model.place].architecture)
+    return known is None or known.causal
 
 
 def special(model: StudyModel, inventory: Inventory) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from xtl.grid_arms import read_arms, spellings
 from xtl.grid_cluster import read_cluster
 from xtl.grid_errors import Problems, choose, plain, show
 from xtl.grid_models import StudyModel, folder_of, read_models
-from xtl.grid_schema import ContrastSheet, Sheet
+from xtl.grid_schema import ContrastSheet, Prompted, Sheet
 from xtl.grid_targets import Target, read_targets
 from xtl.grid_train import Train, read_train
 from xtl.yaml_lines import Document, Loc, Mark, parse
@@ -39,11 +39,14 @@ REQUIRED = {
 @dataclass(frozen=True, kw_only=True)
 class Contrast:
     """A comparison named before anything runs. arm and against are spellings of the grid's arms; tasks and languages
-    are those compared, empty for all that the targets have."""
+    are those compared, empty for all that the targets have. model: whose arm it is, "" for every model's;
+    against_model: whose the baseline is, "" for the same."""
 
     name: str
     arm: str
     against: str
+    model: str = ""
+    against_model: str = ""
     tasks: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
 
@@ -61,6 +64,7 @@ class Grid:
     contrasts: tuple[Contrast, ...] = ()
     train: Train = field(default_factory=Train)
     precision: Literal["bf16", "fp32"] = "bf16"
+    prompted: Prompted = field(default_factory=Prompted)
     checkpoints: tuple[str, ...] = ("last",)
     setting: Literal["zero-shot", "translate-train"] = "zero-shot"
     data: str = "hub"
@@ -116,15 +120,17 @@ def _read(sheet: Sheet, folder: Path, problems: Problems) -> dict[str, Any]:
     items = sheet.intermediates or []
     arms = read_arms(items, problems)
     _unique("seeds", sheet.seeds or [], problems)
+    models = read_models(sheet.model or [], sheet.attention, sheet.train, folder, problems)
     targets = read_targets(sheet.targets, sheet.setting, problems) if sheet.targets is not None else ()
     return {
         "name": sheet.name,
-        "models": read_models(sheet.model or [], sheet.attention, sheet.train, folder, problems),
+        "models": models,
         "seeds": tuple(sheet.seeds or []),
         "arms": arms,
         "targets": targets,
-        "contrasts": _contrasts(sheet.contrasts, spellings(items), targets, problems),
+        "contrasts": _contrasts(sheet.contrasts, spellings(items), [model.name for model in models], targets, problems),
         "train": read_train(sheet.train, arms, spellings(items), problems),
+        "prompted": problems.read(Prompted, sheet.prompted or {}, ("prompted",)) or Prompted(),
         "precision": sheet.precision,
         "checkpoints": tuple(dict.fromkeys(("last", *sheet.checkpoints))),
         "setting": sheet.setting,
@@ -151,7 +157,11 @@ def _place(key: str, text: str, folder: Path, problems: Problems) -> str:
 
 
 def _contrasts(
-    items: Sequence[Any], arms: Sequence[str], targets: Sequence[Target], problems: Problems
+    items: Sequence[Any],
+    arms: Sequence[str],
+    models: Sequence[str],
+    targets: Sequence[Target],
+    problems: Problems,
 ) -> tuple[Contrast, ...]:
     found: list[Contrast] = []
     examples = dict.fromkeys(("name", "arm", "against"), "{name: german, arm: xnli@de, against: mnli}")
@@ -165,7 +175,15 @@ def _contrasts(
             if spelling is not None and spelling not in arms:
                 valid = choose(spelling, arms, among="intermediates")
                 problems.at((*loc, key), f"{show(spelling)} names no intermediate of this grid{valid}")
-        if sheet.arm is not None and sheet.arm == sheet.against:
+        for key, name in (("model", sheet.model), ("against_model", sheet.against_model)):
+            if name is not None and name not in models:
+                problems.at(
+                    (*loc, key), f"{show(name)} names no model of this grid{choose(name, models, among='models')}"
+                )
+        if sheet.against_model is not None and sheet.model is None:
+            problems.at((*loc, "against_model"), "against_model without model: say whose arm it is, too")
+        across = sheet.against_model is not None and sheet.against_model != sheet.model
+        if sheet.arm is not None and sheet.arm == sheet.against and not across:
             problems.at((*loc, "against"), f"{show(sheet.arm)} is compared with itself")
         if sheet.name and any(sheet.name == other.name for other in found):
             problems.at((*loc, "name"), f"the contrast {sheet.name!r} is given twice")
@@ -175,8 +193,8 @@ def _contrasts(
         languages = _among(sheet.languages, scored, "languages", (*loc, "languages"), problems)
         found.append(
             Contrast(
-                name=sheet.name or "", arm=sheet.arm or "", against=sheet.against or "",
-                tasks=tasks, languages=languages,
+                name=sheet.name or "", arm=sheet.arm or "", against=sheet.against or "", model=sheet.model or "",
+                against_model=(sheet.against_model or "") if across else "", tasks=tasks, languages=languages,
             )
         )  # fmt: skip
     return tuple(found)

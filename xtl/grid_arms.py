@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from xtl.arms import NONE, Arm, Part, part
+from xtl.arms import NONE, PROMPTED, Arm, Part, part
 from xtl.grid_errors import Problems, show
 from xtl.grid_schema import Mix, Mixture
 from xtl.tasks import TASKS
@@ -33,8 +33,8 @@ def spellings(items: Sequence[Any]) -> list[str]:
 
 
 def _arm(raw: object, loc: Loc, problems: Problems) -> Arm | None:
-    if raw == NONE:
-        return Arm(spelling=NONE, parts=())
+    if raw in (NONE, PROMPTED):
+        return Arm(spelling=str(raw), parts=())
     if isinstance(raw, str):
         single = _part(raw, loc, problems)
         return Arm(spelling=raw, parts=(single,)) if single else None
@@ -49,8 +49,8 @@ def _mixture(raw: dict[str, Any], loc: Loc, problems: Problems) -> Arm | None:
     if sheet is None:
         return None
     problems.need(Mixture, raw, loc, "an intermediate", dict.fromkeys(("name", "tasks"), _EXAMPLE))
-    if sheet.name == NONE:
-        problems.at((*loc, "name"), "'none' is the baseline's name: choose another")
+    if sheet.name in (NONE, PROMPTED):
+        problems.at((*loc, "name"), f"{sheet.name!r} is an arm of its own: choose another name")
     mix = problems.read(Mix, sheet.mix, (*loc, "mix")) if sheet.mix is not None else None
     parts: list[Part] = []
     for index, text in enumerate(sheet.tasks or ()):
@@ -87,6 +87,6 @@ def _check(arm: Arm, before: Sequence[Arm], loc: Loc, problems: Problems) -> Non
         if other.label == arm.label:
             what = f"{name} and {show(other.spelling)} would both be labelled {arm.label!r}: give one another name"
             return problems.at(loc, what)
-        if (other.parts, other.mix_cap) == (arm.parts, arm.mix_cap):
+        if arm.parts and (other.parts, other.mix_cap) == (arm.parts, arm.mix_cap):
             return problems.at(loc, f"{name} is the same as {show(other.spelling)}: leave one out")
     return None

@@ -58,6 +58,7 @@ class Sheet(Mapping):
     model: Annotated[list[Any], Field(min_length=1), BeforeValidator(lambda value: _listed(value))] | None = None
     seeds: Annotated[list[Seed], Field(min_length=1)] | None = None
     intermediates: Annotated[list[Any], Field(min_length=1)] | None = None
+    prompted: Any = None
     targets: Any = None
     contrasts: list[Any] = []
     train: Any = None
@@ -87,6 +88,16 @@ class Mix(Mapping):
     cap: Whole | None = None
 
 
+class Prompted(Mapping):
+    """How the arm `prompted` asks. shots: examples with answers in front; language: of those, English or the one that
+    is asked in; length and answer_pieces: the longest input and the longest answer to a question, in word pieces."""
+
+    shots: Annotated[int, Field(ge=0, le=64)] = 0
+    language: Literal["en", "own"] = "en"
+    length: Annotated[int, Field(ge=64, le=2**20)] = 2048
+    answer_pieces: Annotated[int, Field(ge=1, le=1024)] = 32
+
+
 class TargetSheet(Mapping):
     task: str | None = None
     languages: Annotated[list[str], Field(min_length=1)] | None = None
@@ -97,6 +108,8 @@ class ContrastSheet(Mapping):
     name: Name | None = None
     arm: str | None = None
     against: str | None = None
+    model: str | None = None
+    against_model: str | None = None
     tasks: Annotated[list[str], Field(min_length=1)] | None = None
     languages: Annotated[list[str], Field(min_length=1)] | None = None
 

@@ -11,14 +11,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from xtl.arms import PROMPTED
 from xtl.coverage import absences, languages_of, split_of
 from xtl.errors import UserError
-from xtl.fit import misfits, special
-from xtl.grid import Arm, Grid, Target
+from xtl.fit import asks, misfits, special
+from xtl.grid import Arm, Contrast, Grid, Target
 from xtl.grid_models import StudyModel
 from xtl.inventory import TINY, Inventory, Unit, needed_units, training_unit
 from xtl.keys import SCHEMA, parent_keys, stage_key
-from xtl.settings import OPTIMISER, resolve
+from xtl.prompts import prompts
+from xtl.settings import MICRO_TOKENS, OPTIMISER, resolve
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +93,10 @@ class _Planner:
             for seed in self.grid.seeds:
                 for arm in self.grid.arms:
                     encoder = self._intermediate(model, base, arm, seed) if arm.parts else base
+                    targets = self.grid.targets
+                    if arm.prompted:  # others have a dash there
+                        can = asks(model, self.inventory)
+                        targets = tuple(target for target in targets if can and target.task in prompts())
                     rows += [
                         Row(
                             model=model.name,
@@ -99,7 +105,7 @@ class _Planner:
                             task=target.task,
                             key=self._target(model, encoder, arm, seed, target),
                         )
-                        for target in self.grid.targets
+                        for target in targets
                     ]
         reduce = self._reduce(rows)
         return Plan(grid=self.grid, stages=self.stages, rows=tuple(rows), reduce=reduce)
@@ -166,7 +172,31 @@ class _Planner:
         title = f"intermediate {arm.spelling} seed {seed}{self._of(model)}"
         return self._add(spec, title, labels)
 
+    def _prompted(self, model: StudyModel, encoder: str, seed: int, target: Target) -> str:
+        """A target that is asked about: of the model as it was fetched, whatever the grid trains of it."""
+        split, languages = split_of(self.inventory.units[(target.task, "")], target)
+        asked = self.grid.prompted
+        spec: dict[str, Any] = {
+            "kind": "target",
+            "task": target.task,
+            "languages": list(languages),
+            "split": split,
+            "prompt": {**prompts()[target.task], "shots": asked.shots, "language": asked.language},
+            "settings": {"length": asked.length, "answer_pieces": asked.answer_pieces, "micro_tokens": MICRO_TOKENS},
+            "parents": {"encoder": encoder, "eval": self.data[(target.task, "")]},
+            "precision": self.grid.precision,
+            "threads": self.grid.threads,
+        }
+        labels = {"model": model.name, "intermediate": PROMPTED, "task": target.task}
+        title = f"target {target.task} {PROMPTED}"
+        if asked.shots:
+            spec |= {"seed": seed, "parents": {**spec["parents"], "shots": self.data[training_unit(target.task, "en")]}}
+            labels["seed"], title = str(seed), f"{title} seed {seed}"
+        return self._add(spec, title + self._of(model), labels)
+
     def _target(self, model: StudyModel, encoder: str, arm: Arm, seed: int, target: Target) -> str:
+        if arm.prompted:
+            return self._prompted(model, encoder, seed, target)
         unit = self.inventory.units[(target.task, "")]
         split, languages = split_of(unit, target)
         settings = dict(resolve(self.grid, "target", target.task, model=model).values)
@@ -206,7 +236,7 @@ class _Planner:
             "kind": "reduce",
             "grid": self.grid.name,
             "setting": self.grid.setting,
-            "contrasts": [asdict(contrast) for contrast in self.grid.contrasts],
+            "contrasts": [_written(contrast) for contrast in self.grid.contrasts],
             "arms": [self._arm(arm) for arm in self.grid.arms],
             "rows": [{"model": r.model, "arm": r.arm, "seed": r.seed, "task": r.task} for r in rows],
             "parents": {"rows": [r.key for r in rows]},
@@ -219,3 +249,8 @@ class _Planner:
         tasks = [f"{task}@{'+'.join(found)}" for task, found in languages.items()]
         every = dict.fromkeys(language for found in languages.values() for language in found)
         return {"name": arm.spelling, "tasks": tasks, "languages": list(every)}
+
+
+def _written(contrast: Contrast) -> dict[str, Any]:
+    """As the reduce stage reads it; models where they are named."""
+    return {name: value for name, value in asdict(contrast).items() if value or "model" not in name}

@@ -35,7 +35,7 @@ _REAL = {"lr", "warmup", "weight_decay", "adam_eps", "clip", "mask"}  # 0 and 0.
 #: Adapters want larger steps than weights: the rate at which Dettmers et al. 2023 (arXiv 2305.14314, appendix B) train
 #: models of 7 B and 13 B.
 LORA_RATE = (2e-4, "Dettmers et al. 2023")
-_MICRO_TOKENS = 16384  # any cut of a step gives the same update within rounding: this is memory against speed alone
+MICRO_TOKENS = 16384  # any cut of a step gives the same update within rounding: this is memory against speed alone
 _BY_FORM: Mapping[str, Mapping[str, tuple[Any, str]]] = {
     "span": {
         "stride": (128, XTREME),
@@ -44,7 +44,7 @@ _BY_FORM: Mapping[str, Mapping[str, tuple[Any, str]]] = {
         "n_best": (20, XTREME),
     },
     "text": {"mask": (0.15, "Devlin et al. 2019")},
-    "sentence": {"length": (512, XTREME), "layer": ("published", XTREME), "micro_tokens": (_MICRO_TOKENS, XTL)},
+    "sentence": {"length": (512, XTREME), "layer": ("published", XTREME), "micro_tokens": (MICRO_TOKENS, XTL)},
 }
 
 
@@ -112,7 +112,7 @@ def _published(task: Task | None, role: Role, preset: str) -> dict[str, tuple[An
         return own | ({"neighbours": (4, XTREME)} if task.key == "bucc2018" else {})
     settings = task.settings[preset] if task is not None and role == "target" else _intermediate(task)
     figures = {entry.name: (getattr(settings, entry.name), settings.source) for entry in fields(settings)}
-    return figures | {"micro_tokens": (_MICRO_TOKENS, XTL)} | own
+    return figures | {"micro_tokens": (MICRO_TOKENS, XTL)} | own
 
 
 def _intermediate(task: Task | None) -> Settings:

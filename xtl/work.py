@@ -123,10 +123,28 @@ class _Counter:
             splits = dict.fromkeys((spec["split"], *(["dev"] if task.key == "bucc2018" else [])))
             places = [(unit, x, f"{split}.{side}") for x in spec["languages"] for split in splits for side in (x, "en")]
             return Work(evaluating=_total(self._each(task.key, places, settings)))
+        if "prompt" in spec:
+            return Work(evaluating=self._prompted(spec))
         tests = _total(self._each(task.key, [(unit, x, spec["split"]) for x in spec["languages"]], settings))
         mean = self._train(task.key, list(spec["parents"]["train"]), settings)
         looks = self._looks(spec, tests)
         return Work(training=_trained(mean, mean.examples, settings, 1.0), evaluating=tests + looks)
+
+    def _prompted(self, spec: Mapping[str, Any]) -> float:
+        """Each question as one text, once an answer, with what stands in front of it: as long again an example."""
+        unit, prompt, length = (spec["task"], ""), spec["prompt"], spec["settings"]["length"]
+        found = self.inventory.units.get(unit)
+        total = 0.0
+        for language in spec["languages"]:
+            place = (language, spec["split"])
+            shapes = found.shapes.get(place, ()) if found else ()
+            characters = [sum(shape) + len(prompt["text"]) for shape in shapes]
+            mean = (
+                sum(characters) / len(characters) * self._density_of(language) if characters else TASKS[unit[0]].tokens
+            )
+            examples = float(found.listings.get(place, 0)) if found else 0.0
+            total += examples * min(length, mean * (1 + prompt["shots"])) * len(prompt.get("answers", "1"))
+        return total
 
     def _looks(self, spec: Mapping[str, Any], tests: float) -> float:
         """What choosing a checkpoint reads beside: dev once an epoch, and the test sets again. That each language's dev

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from jobs import adapters, families, packed
 from jobs.batch import encode, make_batch
 from jobs.families.base import Family, Feature
-from jobs.model import is_causal, load_encoder, load_tokenizer, longest_input, pad, save_encoder, see_all
+from jobs.model import is_causal, load_encoder, load_tokenizer, longest_input, pad, reads, save_encoder, see_all
 from jobs.pooling import View
 from jobs.pooling import encode as vectors
 from jobs.train import predict
@@ -22,6 +23,7 @@ from tests.readme import ROOT
 from tests.tiny import cpu
 from tests.unit.test_packed import WORDS, examples
 from xtl.architectures import ARCHITECTURES
+from xtl.errors import ModelError, UserError
 from xtl.tasks import TASKS
 
 TEXTS = tuple([" ".join(WORDS)] * 3)
@@ -220,3 +222,39 @@ def test_the_documentation_has_every_architecture() -> None:
         ]
         for kind, known in ARCHITECTURES.items()
     ]
+
+
+def test_an_architecture_that_is_not_known_runs_the_plain_way() -> None:
+    """Its attention is tried, its positions are looked at."""
+    from transformers import GPT2Config, GPT2Model, MPNetConfig, MPNetModel
+
+    decoder = GPT2Model(GPT2Config(vocab_size=50, n_embd=16, n_layer=1, n_head=2, n_positions=64))
+    assert reads(decoder) == "last"
+    assert not packed.pack(decoder)
+    encoder = MPNetModel(
+        MPNetConfig(vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
+    )
+    assert reads(encoder) == "first"
+    assert longest_input(encoder) == encoder.config.max_position_embeddings - encoder.config.pad_token_id - 1
+
+
+def test_what_cannot_be_opened_says_so() -> None:
+    with pytest.raises(UserError, match="a model of type bloom cannot be made bidirectional"):
+        see_all(model_of("bloom")[0])
+
+
+def test_layers_that_are_not_there_cannot_have_adapters() -> None:
+    with pytest.raises(UserError, match=r"train: targets: Target modules .*no_such_layer"):
+        adapters.add(model_of("qwen3")[0], {"rank": 4, "alpha": 8, "targets": ["no_such_layer"]}, seed=1)
+
+
+def test_adapters_that_are_damaged_are_not_half_loaded(tmp_path: Path) -> None:
+    model, _ = model_of("qwen3")
+    adapters.add(model, {"rank": 4, "alpha": 8, "targets": "all-linear"}, seed=1)
+    adapters.save(model, tmp_path)
+    file = tmp_path / adapters.FILES[1]
+    tensors = load_file(file)
+    tensors.pop(next(iter(tensors)))
+    save_file(tensors, file)
+    with pytest.raises(ModelError, match="1 adapter weights missing or unexpected"):
+        adapters.merge(model_of("qwen3")[0], tmp_path)

@@ -10,12 +10,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from transformers import LlamaConfig
 
 from bench import controller, gpu, status
 from bench._cluster import refusals
 from bench._figures import Figure, ratios, tell
 from jobs.device import open_device
 from tests.readme import ROOT
+from xtl import memory
 
 METRICS = """\
 # TYPE apiserver_request_total counter
@@ -106,6 +108,24 @@ def test_the_gpus_bench_computes_on_a_cpu_what_it_would_on_a_gpu(task: str, monk
     assert weights < study.flops() < 1.1 * weights
     assert gpu.peak("NVIDIA H200") == gpu.peak("NVIDIA H100 80GB HBM3") == 989e12
     assert gpu.peak("Radeon") is None
+
+
+@pytest.mark.parametrize("lora", [False, True])
+def test_the_decoder_that_the_gpu_bench_trains_is_trained(lora: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "WARM", 1)
+    monkeypatch.setattr(gpu, "BATCH", 4)
+    small = LlamaConfig(
+        vocab_size=1000, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=1,
+        intermediate_size=32, use_cache=False,
+    )  # fmt: skip
+    found = {
+        one.what.split(": ")[1]: one.value
+        for one in gpu.decoder(open_device("fp32", 1), lora=lora, config=small, steps=3)
+    }
+    assert found["xtl"] > 0
+    assert found["xtl beside (ii)"] > 0
+    assert found["said by xtl plan, without activations"] > 0
+    assert sum(memory.parameters(gpu.BILLION.to_dict())) == pytest.approx(1.24e9, rel=0.01), "Llama 3.2 1B's own figure"
 
 
 @pytest.mark.parametrize(("value", "most", "ends"), [(1.99, 2.0, 0), (2.0, 2.0, 0), (2.01, 2.0, 1), (99.0, None, 0)])

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from xtl.errors import UserError
+from xtl.report.answer import sentence
 from xtl.report.contrasts import ContrastResult, compare
 from xtl.scoring.table import Score
 
@@ -228,3 +229,24 @@ def test_retrieval_has_the_chosen_layer_beside_the_fixed_one() -> None:
     assert task.headline is not None
     assert task.chosen_layer is not None
     assert (task.headline.value, task.chosen_layer.value, task.layer_rule) == (10.0, 20.0, "oracle")
+
+
+def test_a_contrast_across_two_models_is_about_one_of_them_and_pairs_their_seeds() -> None:
+    def of(model: str, arm: str, values: Mapping[int, float]) -> list[Score]:
+        found = table({(arm, seed, "xnli"): {"de": value} for seed, value in values.items()})
+        return [{**one, "model": model} for one in found]
+
+    scores = of("a", "mnli", {1: 60.0, 2: 62.0}) + of("b", "mnli", {1: 50.0, 3: 0.0}) + of("b", "none", {1: 40.0})
+    named = {"name": "models", "arm": "mnli", "against": "mnli", "tasks": ["xnli"], "languages": []}
+    across = {**named, "model": "a", "against_model": "b"}
+    within = {**named, "name": "within", "against": "none"}
+    (one, *others) = compare(
+        [across, within], scores, models=["a", "b"], tasks=["xnli"], trained_in={"mnli": ["en"], "none": []}
+    )
+    assert (one.model, one.base, one.arm, one.against) == ("a", "b", "mnli of a", "mnli of b")
+    assert one.figure is not None
+    assert one.figure.by_seed == {1: 10.0}
+    assert [(other.name, other.model) for other in others] == [("within", "a"), ("within", "b")]
+    assert sentence(one, of_model=True).startswith(
+        "1 seed is too few to say whether mnli of a differs from mnli of b ("
+    )

@@ -23,8 +23,8 @@ ONE_MISTAKE = [
     (
         "seeds",
         "seed",
-        "3: unknown key 'seed', did you mean 'seeds'; valid keys: name model seeds intermediates targets contrasts "
-        "train attention precision checkpoints setting data store threads cluster",
+        "3: unknown key 'seed', did you mean 'seeds'; valid keys: name model seeds intermediates prompted targets "
+        "contrasts train attention precision checkpoints setting data store threads cluster",
     ),
     ("tiny", "[./a.b, ./a-b]", "2: model: './a-b' and './a.b' would both be labelled '--a-b'"),
     ("[1]", "[1, 1]", "3: seeds: 1 is given twice"),
@@ -69,7 +69,7 @@ ONE_MISTAKE = [
         "4: 'panx@ar+he+vi+id+jv+ms+tl+eu+ml+ta+te+af+nl+en+de+el+bn+... makes a label of 64 characters, which may "
         "have 63: write {name: ..., tasks: [...]}",
     ),
-    ("[none]", "[{name: none, tasks: [mnli]}]", "4: 'none' is the baseline's name: choose another"),
+    ("[none]", "[{name: none, tasks: [mnli]}]", "4: 'none' is an arm of its own: choose another name"),
     (
         "[none]",
         "[{tasks: [mnli]}]",
@@ -120,7 +120,11 @@ ONE_MISTAKE = [
         "[none, mnli]\ncontrasts: [{name: c, arm: mnli, against: none, languages: [de, de]}]",
         "5: 'de' is given twice",
     ),
-    ("", "contrasts: [german]", "6: contrasts: 'german' is not a mapping; keys: name arm against tasks languages"),
+    (
+        "",
+        "contrasts: [german]",
+        "6: contrasts: 'german' is not a mapping; keys: name arm against model against_model tasks languages",
+    ),
     ("", "precision: fp16", "6: precision: 'fp16' is none of: bf16 fp32, did you mean 'bf16'"),
     ("", "checkpoints: [best]", "6: checkpoints: 'best' is none of: last english-dev target-dev"),
     ("", "threads: 0", "6: threads: 0 must be at least 1"),

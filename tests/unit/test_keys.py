@@ -86,6 +86,7 @@ FIELDS: list[tuple[str, str, str, set[str]]] = [
     ("contrasts", "name: english", "name: renamed", set()),
     ("train", "{default: {epochs: 2}}", "{default: {epochs: 3}}", {INTERMEDIATE, "after mnli", "after multi"}),
     ("attention", "precision: fp32", "precision: fp32\nattention: bidirectional", {INTERMEDIATE, TARGETS}),
+    ("prompted", "precision: fp32", "precision: fp32\nprompted: {shots: 2}", set()),
     ("precision", "precision: fp32", "precision: bf16", {INTERMEDIATE, TARGETS}),
     ("checkpoints", "precision: fp32", "precision: fp32\ncheckpoints: [last, english-dev]", {TRAINED}),
     ("setting", "precision: fp32", "precision: fp32\nsetting: translate-train", set()),
@@ -192,7 +193,7 @@ def test_adapters_move_the_keys_of_what_they_train(name: str, where: str, tmp_pa
     for title in before.keys() - {"reduce"}:
         expected = any(matches(title, what) for what in LORA[name][1])
         assert (before[title] != after[title]) == expected, title
-        alike = title.startswith("fetch") or title.startswith("target tatoeba after none")
+        alike = title.startswith(("fetch", "target tatoeba after none"))
         assert (before[title] == whole[title]) == alike, "what is not trained is shared with the model as it is"
 
 

@@ -24,6 +24,7 @@ from xtl.tasks.base import Settings, Task
 MAPPINGS: Mapping[str, type[BaseModel]] = {
     "": grid_schema.Sheet,
     "model.": grid_schema.ModelSheet,
+    "prompted.": grid_schema.Prompted,
     "intermediates.": grid_schema.Mixture,
     "intermediates.mix.": grid_schema.Mix,
     "targets.": grid_schema.TargetSheet,

@@ -103,7 +103,15 @@ def settings_in_force(grid: Grid) -> list[dict[str, Any]]:
             for m in how
         ),
         *(entry for model in models for entry in _settings_of(grid, model)),
+        *_asked(grid),
     ]
+
+
+def _asked(grid: Grid) -> Iterator[dict[str, Any]]:
+    if any(arm.prompted for arm in grid.arms):
+        values = grid.prompted.model_dump()
+        sources = {name: "grid" if name in grid.prompted.model_fields_set else "xtl default" for name in values}
+        yield {"role": "intermediate", "name": "prompted", "values": values, "sources": sources}
 
 
 def _settings_of(grid: Grid, model: StudyModel | None) -> Iterator[dict[str, Any]]:

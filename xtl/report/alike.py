@@ -18,7 +18,8 @@ def unlike(rows: Sequence[Mapping[str, Any]], manifests: Mapping[str, Mapping[st
     found: dict[str, dict[str, dict[str, str]]] = defaultdict(lambda: defaultdict(dict))  # setting, model, task
     models = list(dict.fromkeys(row["model"] for row in rows))
     for row in rows:
-        if manifest := manifests.get(row["key"]):
+        manifest = manifests.get(row["key"])
+        if manifest and "prompt" not in manifest["spec"]:  # what is asked is not trained
             for name, value in _settings(manifest["spec"]):
                 found[name][row["model"]][row["task"]] = value
     differing = [name for name, by in found.items() if len({tuple(sorted(_of(by, x).items())) for x in models}) > 1]

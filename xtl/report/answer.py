@@ -41,7 +41,7 @@ def claimed(one: ContrastResult) -> bool:
 
 def sentence(one: ContrastResult, *, of_model: bool = False) -> str:
     """One contrast: who beats whom, by how much, how surely and where; or why nothing can be said."""
-    on = f" on {one.model}" if of_model else ""
+    on = f" on {one.model}" if of_model and not one.base else ""
     figure = one.figure
     if figure is None:
         holes = [f"{task.task}: {task.hole}" for task in one.tasks if task.hole] or ["its tasks have no seed in common"]

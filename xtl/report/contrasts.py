@@ -87,7 +87,8 @@ class TaskDifference:
 
 @dataclass(frozen=True, kw_only=True)
 class ContrastResult:
-    """One named contrast on one model. overall: over its tasks, each counting as much, at the seeds that are common to
+    """One named contrast on one model; or across two, where `base` is the baseline's, and arm and against say which is
+    whose. overall: over its tasks, each counting as much, at the seeds that are common to
     all; None where a result is missing. without_retrieval: the same less Tatoeba and BUCC, where it is over others,
     too. overall_by_kind: over the tasks that have each of these kinds, where several tasks have several kinds.
     overall_iqm, overall_improvement: means over the tasks of theirs, None where their seeds differ. holm: what
@@ -106,6 +107,7 @@ class ContrastResult:
     overall_improvement: float | None = None
     holm: float | None = None
     degenerate: tuple[str, ...] = ()
+    base: str = ""
 
     @property
     def seeds(self) -> int:
@@ -169,7 +171,8 @@ def compare(
     degenerate: Sequence[Mapping[str, Any]] = (),
     noise: Noise = no_items,
 ) -> tuple[ContrastResult, ...]:
-    """Every named contrast (name, arm, against, tasks, languages) on every model, in that order.
+    """Every named contrast (name, arm, against, tasks, languages, and where they are given model and against_model) on
+    every model that it is about, in that order.
 
     tasks: the grid's targets; trained_in: the languages of each arm's intermediate. `noise` is asked task by task, so
     that it need hold the items of one task alone. Raises UserError for a contrast that names no arm, and for scores
@@ -186,9 +189,15 @@ def compare(
     for model in models:
         for task in tasks:
             pairs = {
-                index: _Pair(model=model, task=task, arm=one["arm"], against=one["against"])
+                index: _Pair(
+                    model=model,
+                    task=task,
+                    arm=one["arm"],
+                    against=one["against"],
+                    base=one.get("against_model") or model,
+                )
                 for index, one in enumerate(named)
-                if _asks(one, task)
+                if _asks(one, task) and _is_about(one, model)
             }
             resampled = noise(model, task, _comparisons(pairs, table))
             for index, pair in pairs.items():
@@ -202,6 +211,7 @@ def compare(
         _contrast(one, model, found[index, model], draws[index, model], degenerate, several=len(models) > 1)
         for model in models
         for index, one in enumerate(named)
+        if _is_about(one, model)
     ]
     return _corrected(results)
 
@@ -212,18 +222,38 @@ def _asks(one: Mapping[str, Any], task: str) -> bool:
     return (not one["tasks"] or task in one["tasks"]) and (not named or bool(named & set(targets()[task].languages)))
 
 
+def _is_about(one: Mapping[str, Any], model: str) -> bool:
+    """Whether it is the model's arm that the contrast is about: it names the model or none."""
+    return one.get("model") in (None, "", model)
+
+
+def of_model(model: str, arm: str) -> str:
+    """An arm of one of several models."""
+    return f"{arm} of {model}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Pair:
+    """base: the model of the baseline."""
+
     model: str
     task: str
     arm: str
     against: str
+    base: str
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """What the arm and the baseline are called; with their models, where those differ."""
+        if self.base == self.model:
+            return self.arm, self.against
+        return of_model(self.model, self.arm), of_model(self.base, self.against)
 
     def runs(self, table: Cells) -> dict[int, tuple[Mapping[str, _Cell], Mapping[str, _Cell]]]:
         """By common seed: the arm's languages and the baseline's."""
         both: dict[int, tuple[Mapping[str, _Cell], Mapping[str, _Cell]]] = {}
         for model, arm, seed, task in table:
-            other = (model, self.against, seed, task)
+            other = (self.base, self.against, seed, task)
             if (model, arm, task) == (self.model, self.arm, self.task) and other in table:
                 both[seed] = table[model, arm, seed, task], table[other]
         return dict(sorted(both.items()))
@@ -233,7 +263,7 @@ def _comparisons(pairs: Mapping[int, _Pair], table: Cells) -> dict[str, Comparis
     from xtl.scoring.resample import Comparison
 
     return {
-        str(index): Comparison(arm=pair.arm, against=pair.against, seeds=tuple(runs))
+        str(index): Comparison(arm=pair.names[0], against=pair.names[1], seeds=tuple(runs))
         for index, pair in pairs.items()
         if (runs := pair.runs(table))
     }
@@ -287,9 +317,10 @@ def _nothing_compared(wanted: Sequence[str], common: Sequence[str]) -> tuple[str
 
 def _no_runs(pair: _Pair, table: Cells) -> str:
     """Why there is nothing to pair."""
+    sides = (pair.model, pair.arm), (pair.base, pair.against)
     by_arm = {
-        arm: sorted(s for m, a, s, t in table if (m, a, t) == (pair.model, arm, pair.task))
-        for arm in (pair.arm, pair.against)
+        name: sorted(s for m, a, s, t in table if (m, a, t) == (model, arm, pair.task))
+        for name, (model, arm) in zip(pair.names, sides, strict=True)
     }
     lacking = [arm for arm, found in by_arm.items() if not found]
     if lacking:
@@ -374,11 +405,13 @@ def _contrast(
     *,
     several: bool,
 ) -> ContrastResult:
+    base = one.get("against_model") or ""
     return ContrastResult(
         name=one["name"],
         model=model,
-        arm=one["arm"],
-        against=one["against"],
+        base=base,
+        arm=of_model(model, one["arm"]) if base else one["arm"],
+        against=of_model(base, one["against"]) if base else one["against"],
         tasks=tuple(tasks),
         degenerate=tuple(_stuck(one, model, tasks, degenerate, several=several)),
         **_overall([task for task in tasks if not task.excluded], draws),
@@ -397,11 +430,12 @@ def _stuck(
     headlines = {task.task: task.headline for task in tasks if task.headline}
     for run in degenerate:
         headline = headlines.get(run["task"])
-        of_it = run["model"] == model and run["intermediate"] in (one["arm"], one["against"])
+        sides = {(model, one["arm"]), (one.get("against_model") or model, one["against"])}
+        of_it = (run["model"], run["intermediate"]) in sides
         if headline is None or not of_it or run["seed"] not in headline.by_seed:
             continue
         if languages := [language for language in run["languages"] if language in headline.languages]:
-            on = f" on {model}" if several else ""
+            on = f" on {run['model']}" if several else ""
             yield f"{run['intermediate']} seed {run['seed']} {run['task']}{on} ({' '.join(languages)})"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from xtl.errors import Corrupt, NotFound, UserError
 from xtl.keys import parent_keys
 from xtl.report.build import build, cautioned, check, rows_of
+from xtl.report.contrasts import of_model
 from xtl.report.model import Report
 from xtl.report.runs import Evidence, Manifest
 from xtl.scoring.resample import Comparison, ItemNoise, item_noise
@@ -69,7 +70,9 @@ class StoredItems:
     def __call__(self, model: str, task: str, comparisons: Mapping[str, Comparison]) -> Mapping[str, ItemNoise]:
         if not comparisons:
             return {}
-        keys = {(arm, seed): key for (m, t, arm, seed), key in self._keys.items() if (m, t) == (model, task)}
+        there = {(m, arm, seed): key for (m, t, arm, seed), key in self._keys.items() if t == task}
+        keys = {(of_model(m, arm), seed): key for (m, arm, seed), key in there.items()}
+        keys |= {(arm, seed): key for (m, arm, seed), key in there.items() if m == model}
         try:
             return item_noise(task, _Runs(self._store, task, keys, self._manifests), comparisons)
         except (UserError, NotFound, Corrupt) as error:

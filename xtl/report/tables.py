@@ -132,7 +132,7 @@ def overview(report: Report) -> Table:
 
 
 def name_of(one: ContrastResult, report: Report) -> str:
-    return clean(one.name + (f" on {one.model}" if len(report.models) > 1 else ""))
+    return clean(one.name + (f" on {one.model}" if len(report.models) > 1 and not one.base else ""))
 
 
 def contrast(one: ContrastResult, report: Report) -> Table:

@@ -1,0 +1,143 @@
+"""Decoders that are asked: what stands in a prompt, which answer is the likeliest, what is written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from jobs import packed
+from jobs.finetune import Encoder
+from jobs.prompted import Asker
+from tests.architectures import make, tokenizer_for
+from tests.grids import grid, inventory
+from tests.tiny import cpu
+from tests.unit.test_packed import WORDS, examples
+from xtl.errors import UserError
+from xtl.inventory import Inventory, Model
+from xtl.plan import build
+from xtl.prompts import prompts
+from xtl.tasks import TASKS
+
+TEXTS = tuple([" ".join(WORDS)] * 3)
+
+
+def asker(kind: str = "qwen3", task: str = "xnli", *, packs: bool = True, **settings: int) -> Asker:
+    tokenizer = tokenizer_for(kind, TEXTS)
+    model = make(kind, len(tokenizer))
+    assert not packs or packed.pack(model)
+    encoder = Encoder(model=model, tokenizer=tokenizer, device=cpu(), vocabulary="", reads="last")
+    values = {"length": 200, "answer_pieces": 6, "micro_tokens": 512, **settings}
+    spec = {"task": task, "prompt": {**prompts()[task], "shots": 0, "language": "en"}, "settings": values}
+    return Asker(encoder=encoder, head=model.get_input_embeddings().weight.detach(), spec=spec)
+
+
+def likelihoods(one: Asker, text: str, answers: dict[str, str]) -> dict[str, float]:
+    """Of whole texts by transformers' own model, one by one."""
+    causal = AutoModelForCausalLM.from_config(one.model.config).eval()
+    causal.set_attn_implementation("eager")
+    setattr(causal, causal.base_model_prefix, one.model)
+    causal.lm_head.weight = torch.nn.Parameter(one.head)
+    found = {}
+    for label, answer in answers.items():
+        before, after = one._pieces(text), one._pieces(answer)
+        with torch.inference_mode():
+            logits = causal(torch.tensor([before + after])).logits[0].log_softmax(-1)
+        found[label] = sum(float(logits[len(before) + i - 1, piece]) for i, piece in enumerate(after))
+    return found
+
+
+@pytest.mark.parametrize("kind", ["qwen3", "gemma3_text"])
+def test_the_label_is_the_likeliest_answer(kind: str) -> None:
+    packed_one, plain = asker(kind), asker(kind, packs=False)
+    found = examples("mnli", 12)
+    labels = packed_one.answers(found, ())
+    assert labels == plain.answers(found, ())
+    form = prompts()["xnli"]
+    plain.model.set_attn_implementation("eager")
+    for example, label in zip(found[:4], labels, strict=False):
+        text = form["text"].format(text_a=example["text_a"], text_b=example["text_b"])
+        scores = likelihoods(plain, text, form["answers"])
+        assert label == max(scores, key=scores.__getitem__)
+
+
+def test_an_answer_is_what_greedy_generation_writes_up_to_the_end_of_the_line() -> None:
+    one = asker(task="xquad")
+    found = examples("squad_v2", 20)
+    answers = one.answers(found, ())
+    assert packed.is_packed(one.model), "as it was"
+    assert len(answers) == 20
+    assert all("\n" not in answer for answer in answers)
+    alone = [one.answers([example], ())[0] for example in found[:5]]
+    assert alone == answers[:5], "what stands beside it in a batch changes nothing"
+    assert one.pieces > 0
+
+
+def test_examples_stand_in_front_with_their_answers() -> None:
+    one = asker()
+    shots = [{"id": "s", "text_a": "a cat sat", "text_b": "a cat ran", "label": "contradiction"}]
+    pieces = one.prompt({"id": "1", "text_a": "the dog", "text_b": "<|end|>"}, shots, 400)
+    end = one.encoder.tokenizer.eos_token_id
+    assert end not in pieces, "text is text"
+    assert one.encoder.tokenizer.decode(pieces) == (
+        "a cat sat\nQuestion: a cat ran True, False or Neither?\nAnswer: False\n\n"
+        "the dog\nQuestion: <|end|> True, False or Neither?\nAnswer:"
+    )
+
+
+def test_what_is_too_long_loses_examples_and_then_the_end_of_its_passage() -> None:
+    one = asker(task="xquad")
+    example = {"id": "1", "context": " ".join(["cat"] * 300), "question": "who ?"}
+    shots = [{"id": "s", "context": "a dog", "question": "who ?", "answers": [{"text": "dog", "start": 2}]}]
+    pieces = one.prompt(example, shots, 80)
+    assert len(pieces) <= 80
+    text = one.encoder.tokenizer.decode(pieces)
+    assert text.startswith("cat cat")
+    assert text.endswith("\nQuestion: who ?\nAnswer:")
+    assert one.cut > 200
+
+
+def test_every_target_of_words_has_a_prompt_and_every_prompt_its_fields() -> None:
+    asked = {key for key, task in TASKS.items() if task.target and task.form in ("pair", "span")}
+    assert prompts().keys() == asked
+    for key, form in prompts().items():
+        example: dict[str, Any] = {"text_a": "A", "text_b": "B", "context": "C", "question": "Q"}
+        assert "{" not in form["text"].format(**example)
+        if TASKS[key].form == "pair":
+            assert set(form["answers"]) == set(TASKS[key].labels or ())
+
+
+GRID = """\
+name: asked
+model: [org/decoder, org/encoder]
+seeds: [1, 2]
+intermediates: [none, prompted]
+targets: [xnli, tydiqa, panx, tatoeba]
+"""
+
+
+def known(of: Any, **kinds: str) -> Inventory:
+    have = inventory(of)
+    models = {
+        f"org/{name}": Model(name=name, identity={"hub": name}, config={"model_type": kind})
+        for name, kind in kinds.items()
+    }
+    return Inventory(units=have.units, models=models, source=have.source)
+
+
+def test_decoders_are_asked_about_what_can_be_said_in_words(tmp_path: Any) -> None:
+    of = grid(GRID, tmp_path)
+    plan = build(of, known(of, decoder="qwen3", encoder="xlm-roberta"))
+    rows = [row for row in plan.rows if row.arm == "prompted"]
+    assert {(row.model, row.task) for row in rows} == {("org/decoder", "xnli"), ("org/decoder", "tydiqa")}
+    assert len({row.key for row in rows}) == 2, "no seed changes what is asked without examples"
+    spec = plan.stages[rows[0].key].spec
+    assert spec["prompt"] == {**prompts()["xnli"], "shots": 0, "language": "en"}
+    assert "seed" not in spec
+    shots = grid(GRID + "prompted: {shots: 2}\n", tmp_path)
+    more = build(shots, known(shots, decoder="qwen3", encoder="xlm-roberta"))
+    assert len({row.key for row in more.rows if row.arm == "prompted"}) == 4
+    with pytest.raises(UserError, match="`prompted` asks decoders, and no model of this grid is one"):
+        build(of, known(of, decoder="bert", encoder="xlm-roberta"))
