@@ -14,6 +14,7 @@ BUCC's largest size, both ways.
 from __future__ import annotations
 
 import argparse
+import copy
 import tempfile
 import time
 from typing import Any
@@ -149,7 +150,7 @@ class Decoder(Study):
 
     def model(self) -> tuple[Any, Any]:
         torch.manual_seed(0)
-        encoder = LlamaModel(self.config)
+        encoder = LlamaModel(copy.deepcopy(self.config))  # packing is noted in it
         if self.lora:
             encoder.to(torch.bfloat16)  # type: ignore[arg-type]
             adapters.add(encoder, {"rank": 16, "alpha": 32, "targets": "all-linear"}, seed=0)

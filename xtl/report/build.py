@@ -91,6 +91,7 @@ def build(spec: Mapping[str, Any], key: str, evidence: Evidence, *, noise: Noise
         setting=spec["setting"],
         degenerate=found.degenerate,
         noise=noise,
+        planned={(row["model"], row["arm"], row["task"]) for row in rows},
     )
     report = Report(
         grid=spec["grid"],

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -170,13 +170,15 @@ def compare(
     setting: str = "zero-shot",
     degenerate: Sequence[Mapping[str, Any]] = (),
     noise: Noise = no_items,
+    planned: Container[tuple[str, str, str]] | None = None,
 ) -> tuple[ContrastResult, ...]:
     """Every named contrast (name, arm, against, tasks, languages, and where they are given model and against_model) on
     every model that it is about, in that order.
 
     tasks: the grid's targets; trained_in: the languages of each arm's intermediate. `noise` is asked task by task, so
-    that it need hold the items of one task alone. Raises UserError for a contrast that names no arm, and for scores
-    that are no numbers.
+    that it need hold the items of one task alone. planned: the study's rows (model, arm, task), where not every arm has
+    every target; what a side will never have is not compared. Raises UserError for a contrast that names no arm, and
+    for scores that are no numbers.
     """
     for one in named:
         for arm in (one["arm"], one["against"]):
@@ -197,7 +199,7 @@ def compare(
                     base=one.get("against_model") or model,
                 )
                 for index, one in enumerate(named)
-                if _asks(one, task) and _is_about(one, model)
+                if _asks(one, task) and _is_about(one, model) and _both(one, model, task, planned)
             }
             resampled = noise(model, task, _comparisons(pairs, table))
             for index, pair in pairs.items():
@@ -211,7 +213,7 @@ def compare(
         _contrast(one, model, found[index, model], draws[index, model], degenerate, several=len(models) > 1)
         for model in models
         for index, one in enumerate(named)
-        if _is_about(one, model)
+        if _is_about(one, model) and (planned is None or (index, model) in found)
     ]
     return _corrected(results)
 
@@ -225,6 +227,12 @@ def _asks(one: Mapping[str, Any], task: str) -> bool:
 def _is_about(one: Mapping[str, Any], model: str) -> bool:
     """Whether it is the model's arm that the contrast is about: it names the model or none."""
     return one.get("model") in (None, "", model)
+
+
+def _both(one: Mapping[str, Any], model: str, task: str, planned: Container[tuple[str, str, str]] | None) -> bool:
+    """Whether both sides have the task in the study: what cannot be said in words is not asked."""
+    sides = (model, one["arm"], task), (one.get("against_model") or model, one["against"], task)
+    return planned is None or all(side in planned for side in sides)
 
 
 def of_model(model: str, arm: str) -> str:
