@@ -4,6 +4,7 @@ and class labels in the card. They are opened by the same calls as the real ones
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -304,3 +305,28 @@ def test_a_model_is_what_can_be_loaded_without_unpickling(monkeypatch: pytest.Mo
     assert hub.download_model("a/b", "0123", tmp_path / "model") == tmp_path / "model"
     assert (asked["name"], asked["revision"]) == ("a/b", "0123")
     assert not any(pattern.endswith((".bin", ".pt", ".py", "*")) for pattern in asked["patterns"])
+
+
+def test_a_plan_looks_at_a_models_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A gated model is told before anything runs; a hub that is away costs a plan's foresight alone."""
+    import huggingface_hub
+
+    error: type[Exception] | None = None
+
+    def download(name: str, file: str, *, revision: str) -> str:
+        assert (name, file, revision) == ("meta-llama/Llama-3.2-1B", "config.json", "c" * 40)
+        if error:
+            raise error("said")
+        (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+        return str(tmp_path / "config.json")
+
+    monkeypatch.delenv("XTL_HUB_ROOT", raising=False)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    ask = partial(hub.model_config, "meta-llama/Llama-3.2-1B", "c" * 40)
+    assert ask() == {"model_type": "llama"}
+    error = type("GatedRepoError", (Exception,), {})
+    with pytest.raises(UserError, match=r"is gated: accept its terms at .*Llama-3\.2-1B and set HF_TOKEN"):
+        ask()
+    assert ask(must_know=False) == {}
+    error = type("ConnectionError", (Exception,), {})
+    assert ask() == {}

@@ -1,0 +1,104 @@
+"""The grid's models: names and mappings, how each is trained, and what is wrong with one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.grids import grid, inventory
+from xtl.errors import GridError, UserError
+from xtl.grid_models import Lora
+from xtl.inventory import Inventory, Model
+from xtl.plan import build
+from xtl.settings import resolve
+
+GRID = """\
+name: models
+model: {models}
+seeds: [1]
+intermediates: [none, mnli]
+targets: [xnli]
+"""
+
+
+def written(models: str, more: str = "") -> str:
+    return GRID.replace("{models}", models) + more
+
+
+def test_a_model_may_stand_there_twice_under_two_names(tmp_path: Path) -> None:
+    found = grid(
+        written("[a/b, {model: a/b, name: adapted, train: {method: lora, rank: 4, lr: 0.5}}]"), tmp_path
+    ).models
+    assert [(one.place, one.name, one.lora, dict(one.hyper)) for one in found] == [
+        ("a/b", "a/b", None, {}),
+        ("a/b", "adapted", Lora(rank=4), {"lr": 0.5}),
+    ]
+
+
+def test_what_the_grid_says_holds_where_a_model_says_nothing(tmp_path: Path) -> None:
+    more = "attention: bidirectional\ntrain: {method: lora, rank: 4, targets: [q_proj]}\n"
+    models = "[a/b, {model: a/c, attention: as-trained, train: {rank: 8}}, {model: a/d, train: {method: full}}]"
+    found = grid(written(models, more), tmp_path).models
+    assert [(one.attention, one.lora) for one in found] == [
+        ("bidirectional", Lora(rank=4, targets=("q_proj",))),
+        ("as-trained", Lora(rank=8, targets=("q_proj",))),
+        ("bidirectional", None),
+    ]
+
+
+def test_a_models_own_settings_are_the_strongest_and_adapters_have_a_rate_of_their_own(tmp_path: Path) -> None:
+    models = "[a/b, {model: a/c, train: {method: lora}}, {model: a/d, train: {method: lora, lr: 0.5, epochs: 9}}]"
+    of = grid(written(models, "train: {target: {xnli: {epochs: 7}}}\n"), tmp_path)
+    whole, adapted, own = (resolve(of, "target", "xnli", model=model) for model in of.models)
+    assert [one.values["lr"] for one in (whole, adapted, own)] == [1e-5, 2e-4, 0.5]
+    assert [one.values["epochs"] for one in (whole, adapted, own)] == [7, 7, 9]
+    assert adapted.sources["lr"] == "Dettmers et al. 2023"
+    assert own.sources["lr"] == "grid model a/d"
+
+
+@pytest.mark.parametrize(
+    ("models", "said"),
+    [
+        ("[{name: x}]", "2: a model without 'model': write {model: Qwen/Qwen3-4B-Base}"),
+        ("[a/b, a/b]", "2: model: 'a/b' is given twice; {model: ..., name: ...} tells two apart"),
+        ("[{model: a/b, train: {rank: 4}}]", "2: rank is a setting of `method: lora`, which is not chosen"),
+        (
+            "[{model: a/b, train: {method: qlora}}]",
+            "2: model.train.method: 'qlora' is none of: full lora, did you mean 'lora'",
+        ),
+        ("[{model: a/b, train: {epochs: 1, steps: 2}}]", "2: both epochs and steps are given: keep one"),
+        ("[5]", "2: model: 5 is not a mapping; keys: model name attention train"),
+    ],
+)
+def test_what_is_wrong_with_a_model_is_said(models: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(GridError) as caught:
+        grid(written(models), tmp_path)
+    assert [line.split(":", 1)[1] for line in str(caught.value).splitlines()] == [said]
+
+
+def known(of: object, **kinds: str) -> Inventory:
+    have = inventory(of)  # type: ignore[arg-type]
+    models = {
+        f"a/{name}": Model(name=name, identity={"hub": name}, config={"model_type": kind})
+        for name, kind in kinds.items()
+    }
+    return Inventory(units=have.units, models=models, source=have.source)
+
+
+def test_what_a_model_cannot_do_is_said_when_it_is_planned(tmp_path: Path) -> None:
+    text = written("[a/b, a/c]", "attention: bidirectional\n").replace(
+        "[none, mnli]", "[none, {name: m, tasks: [mlm@de]}]"
+    )
+    of = grid(text, tmp_path)
+    with pytest.raises(UserError) as caught:
+        build(of, known(of, b="bloom", c="qwen3"))
+    assert str(caught.value).splitlines() == [
+        "model a/b: attention: bidirectional is not for BLOOM, whose attention weighs what came before alone; leave it "
+        "out",
+        "model a/b: BLOOM is a decoder without a mask, so masked LM cannot train on it: leave out m, or give the "
+        "decoder a grid of its own",
+        "model a/c: Qwen 3 is a decoder without a mask, so masked LM cannot train on it: leave out m, or give the "
+        "decoder a grid of its own",
+    ]
+    build(of, known(of, b="xlm-roberta", c="modernbert"))
