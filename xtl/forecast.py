@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from xtl import estimate, memory, spent
-from xtl.errors import StoreError
+from xtl.errors import StoreError, UserError
 from xtl.grid import Grid
 from xtl.grid_models import StudyModel
 from xtl.inventory import Inventory, local_data, look
@@ -32,10 +32,13 @@ ENOUGH = 20_000
 _TOKENIZER = "encoder/tokenizer.json"
 
 
-def planned(grid: Grid, store: Store) -> tuple[Plan, estimate.Estimate]:
-    """Look at the data and models, plan, and estimate."""
+def planned(grid: Grid, store: Store, *, gpu: str = "") -> tuple[Plan, estimate.Estimate]:
+    """Look at the data and models, plan, and estimate. gpu: what stages will run on, where that is known; raises
+    UserError for models that it cannot train."""
     inventory = look(grid)
     plan = build(grid, inventory)
+    if large := list(too_large(grid, inventory, gpu)):
+        raise UserError("\n".join(large))
     return plan, forecast(plan, inventory, store)
 
 

@@ -131,4 +131,5 @@ def test_a_model_that_is_too_large_is_said_when_it_is_planned(tmp_path: Path) ->
         "needs 16 GB"
     ]
     assert not list(too_large(of, known, "some other GPU"))
+    assert list(too_large(of, known, "a-pool NVIDIA-H100-80GB-HBM3")), "as nodes are labelled"
     assert [line.split(":")[0] for line in too_large(of, known, "L4")] == ["model org/decoder"]

@@ -67,7 +67,8 @@ def submit(
 
     grid = load_grid(grid_file, data, store)
     opened = cluster_store(grid, context)
-    plan, estimate = planned(grid, opened)
+    # Where nodes are chosen by the name of their GPU (as NVIDIA's feature discovery labels them), it is known.
+    plan, estimate = planned(grid, opened, gpu=" ".join(grid.cluster.get("nodeSelector", {}).values()))
     cluster = Cluster(context=context, namespace=grid.cluster.get("namespace"))
     now = standing(plan, opened)
     plan = timed(plan, estimate, now.done)
