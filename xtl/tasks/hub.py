@@ -83,6 +83,8 @@ def model_revision(name: str, *, must_know: bool = True) -> str:
 def model_config(name: str, commit: str, *, must_know: bool = True) -> dict[str, Any]:
     """A model's config.json at a commit; {} where the hub does not answer, since a plan's foresight alone hangs on it.
     Raises UserError for what no waiting mends (a gated model); `must_know` as in `unit_origin`."""
+    if commit == UNKNOWN:  # it has just not answered
+        return {}
     if local := _local(name):
         path = local / "config.json"
     else:
