@@ -53,7 +53,7 @@ def load(context: Context, key: str, device: Device) -> Encoder:
     spec asks for."""
     manifest, folder = context.manifest(key), context.pull(key)
     trained = "lora" in manifest["spec"]  # then it holds adapters, and the weights are its parent's
-    base = manifest["spec"]["parents"]["model"] if trained else key
+    base = context.spec["parents"]["base"] if trained else key
     before = folder / adapters.FOLDER if trained else None
     folder = (context.pull(base) if trained else folder) / "encoder"
     with context.phase("loading"):
@@ -78,13 +78,14 @@ def load(context: Context, key: str, device: Device) -> Encoder:
 
 
 def _adapted(spec: Mapping[str, Any], model: PreTrainedModel, before: Path | None, device: Device) -> PreTrainedModel:
-    """before: the adapters of an intermediate. Frozen weights are as narrow as the grid's precision on a GPU; adapters
-    are float32 everywhere."""
+    """before: the adapters of an intermediate. Frozen weights are as narrow as the grid's precision on a GPU, unless
+    adapters have become a part of them, which rounding would undo; adapters are float32 everywhere."""
     lora: Mapping[str, Any] = spec.get("lora", {})
     trains = bool(lora) and "lr" in {**spec.get("settings", {}), **spec.get("optimiser", {})}
-    if before and not (trains and lora["carry"] == "continue"):
+    merges = before is not None and not (trains and lora["carry"] == "continue")
+    if before and merges:
         model, before = adapters.merge(model, before), None
-    if lora and device.precision == "bf16" and device.torch.type == "cuda":
+    if trains and not merges and device.precision == "bf16" and device.torch.type == "cuda":
         model.to(torch.bfloat16)  # type: ignore[arg-type]
     if before:
         adapters.go_on(model, before)

@@ -35,6 +35,8 @@ def _of_intermediate(spec: Mapping[str, Any]) -> Iterator[Need]:
 def _of_target(spec: Mapping[str, Any]) -> Iterator[Need]:
     parents, split, languages = spec["parents"], spec["split"], spec["languages"]
     yield parents["encoder"], None
+    if "base" in parents:
+        yield parents["base"], None
     for language, key in parents.get("train", {}).items():
         yield key, (f"{language}/train.parquet",)
     if TASKS[spec["task"]].group == "retrieval":

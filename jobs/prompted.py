@@ -82,7 +82,7 @@ def run(context: Context) -> dict[str, Any]:
 def _head(folder: Path, encoder: Encoder) -> Tensor:
     """(vocabulary, size): what turns hidden states into pieces. The embeddings, unless the model has a head apart."""
     if (path := folder / HEAD).is_file():
-        return load_file(path)["weight"].to(encoder.device.torch)
+        return load_file(path)["weight"].to(encoder.device.torch, encoder.model.dtype)
     if not getattr(encoder.model.config, "tie_word_embeddings", True):
         raise ModelError(
             "the model's language-model head is not among its weights, so it cannot be asked: fetch it again"
@@ -135,8 +135,8 @@ class Asker:
             return self._written(examples, shots)
 
     def prompt(self, example: Mapping[str, Any], shots: Examples, room: int) -> list[int]:
-        """The pieces of a question with what stands in front, at most `room`: the field that may be cut is, at its
-        end, and then examples in front go, the first ones first."""
+        """The pieces of a question with what stands in front, at most `room`: what is too long loses
+        examples, the first ones first, and then the end of the field that may be cut."""
         form = self.spec["prompt"]
         question = self._pieces(form["text"].format(**_plain(example)))
         before = [self._pieces(self._told(shot)) for shot in shots]

@@ -45,7 +45,6 @@ class Chosen:
     scored, an upper bound and never a headline."""
 
     layer: int
-    pooling: Literal["mean", "last"]
     rule: Literal["dev", "oracle"]
     scores: Metrics
 
@@ -53,9 +52,9 @@ class Chosen:
 @dataclass(frozen=True, kw_only=True)
 class RetrievalResult:
     """predictions, items, scores: at the fixed `layer`, on `split`. sweep: the headline metric by language, a figure a
-    layer, 0 being the embeddings (on BUCC: on dev); sweep_last: the same of last pieces, {} where those are not asked.
-    threshold: BUCC's, by language. sizes: sentences (Tatoeba) or gold
-    pairs (BUCC). missing: why a language is not scored. cut: word pieces dropped by the length limit."""
+    layer, 0 being the embeddings (on BUCC: on dev); sweep_last and chosen_last: the same of last pieces,
+    where those are asked. threshold: BUCC's, by language. sizes: sentences (Tatoeba) or gold pairs (BUCC). missing: why
+    a language is not scored. cut: word pieces dropped by the length limit."""
 
     predictions: dict[str, list[Any]]
     items: list[dict[str, Any]]
@@ -64,6 +63,7 @@ class RetrievalResult:
     sweep_last: dict[str, list[float]]
     layer: int
     chosen: Chosen
+    chosen_last: Chosen | None
     split: Literal["test", "dev"]
     threshold: dict[str, float]
     sizes: dict[str, int]
@@ -169,9 +169,12 @@ def _complete(data: Mapping[str, Splits], need: Callable[[str], list[str]]) -> t
     return [language for language in data if language not in missing], missing
 
 
-def _best(sweep: Mapping[str, Sequence[float]]) -> int:
-    """The place of the view with the best mean over languages, the first of equals."""
-    return int(np.argmax([mean(scores) for scores in zip(*sweep.values(), strict=True)]))
+def _best(sweep: Mapping[str, Sequence[float]], reader: _Reader) -> tuple[int, int | None]:
+    """The places of the views with the best mean over languages, the first of equals: among means of pieces, and among
+    last pieces, where those are asked."""
+    means = [mean(scores) for scores in zip(*sweep.values(), strict=True)]
+    last = means[reader.layers :]
+    return int(np.argmax(means[: reader.layers])), reader.layers + int(np.argmax(last)) if last else None
 
 
 # ------------------------------------------------------------------------------------------------------- Tatoeba
@@ -193,7 +196,12 @@ def _tatoeba(reader: _Reader, data: Mapping[str, Splits], layer: int) -> Retriev
         rows = [score_items("tatoeba", x, english, found) for found in by_view]
         sweep[x] = [headline(aggregate("tatoeba", one)) for one in rows]
         predictions[x], items[x] = by_view[layer], rows[layer]
-    best = _best(sweep)
+    best, best_last = _best(sweep, reader)
+
+    def chosen(place: int) -> Chosen:
+        scores = {x: {"accuracy": sweep[x][place]} for x in languages}
+        return Chosen(layer=reader.views[place].layer, rule="oracle", scores=scores)
+
     return RetrievalResult(
         predictions=predictions,
         items=[row for rows in items.values() for row in rows],
@@ -201,11 +209,8 @@ def _tatoeba(reader: _Reader, data: Mapping[str, Splits], layer: int) -> Retriev
         sweep={x: scores[: reader.layers] for x, scores in sweep.items()},
         sweep_last={x: scores[reader.layers :] for x, scores in sweep.items() if reader.reads == "last"},
         layer=layer,
-        chosen=Chosen(
-            **reader.views[best]._asdict(),
-            rule="oracle",
-            scores={x: {"accuracy": sweep[x][best]} for x in languages},
-        ),
+        chosen=chosen(best),
+        chosen_last=chosen(best_last) if best_last is not None else None,
         split="test",
         threshold={},
         sizes={x: len(data[x]["test.en"]) for x in languages},
@@ -228,18 +233,23 @@ def _bucc(reader: _Reader, data: Mapping[str, Splits], layer: int) -> RetrievalR
         return bitext.mined(*listings, views, reader.encode, k=k, device=reader.device, check=reader.stop)
 
     on_dev = {x: bitext.DevSweep(x, data[x]["dev.gold"], mined("dev", x, reader.views)) for x in languages}
-    best = _best({x: dev.f1 for x, dev in on_dev.items()})
+    best, best_last = _best({x: dev.f1 for x, dev in on_dev.items()}, reader)
     found: dict[str, dict[int, list[bitext.Pair]]] = {}
     for x, dev in on_dev.items():
-        at = sorted({layer, best})
+        at = sorted({layer, best, *(() if best_last is None else (best_last,))})
         candidates = (
             mined("test", x, [reader.views[i] for i in at]) if split == "test" else [dev.candidates[i] for i in at]
         )
         found[x] = {i: extract(pairs, dev.thresholds[i]) for i, pairs in zip(at, candidates, strict=True)}
     golds = {x: data[x][f"{split}.gold"] for x in languages}
     rows = {x: score_items("bucc2018", x, golds[x], pairs[layer]) for x, pairs in found.items()}
-    others = {x: score_items("bucc2018", x, golds[x], pairs[best]) for x, pairs in found.items()}
     rule: Literal["dev", "oracle"] = "dev" if split == "test" else "oracle"
+
+    def chosen(place: int) -> Chosen:
+        scored = {x: score_items("bucc2018", x, golds[x], pairs[place]) for x, pairs in found.items()}
+        scores = {x: aggregate("bucc2018", one) for x, one in scored.items()}
+        return Chosen(layer=reader.views[place].layer, rule=rule, scores=scores)
+
     return RetrievalResult(
         predictions={x: list(pairs[layer]) for x, pairs in found.items()},
         items=[row for one in rows.values() for row in one],
@@ -247,11 +257,8 @@ def _bucc(reader: _Reader, data: Mapping[str, Splits], layer: int) -> RetrievalR
         sweep={x: dev.f1[: reader.layers] for x, dev in on_dev.items()},
         sweep_last={x: dev.f1[reader.layers :] for x, dev in on_dev.items() if reader.reads == "last"},
         layer=layer,
-        chosen=Chosen(
-            **reader.views[best]._asdict(),
-            rule=rule,
-            scores={x: aggregate("bucc2018", one) for x, one in others.items()},
-        ),
+        chosen=chosen(best),
+        chosen_last=chosen(best_last) if best_last is not None else None,
         split=split,
         threshold={x: dev.thresholds[layer] for x, dev in on_dev.items()},
         sizes={x: len(gold) for x, gold in golds.items()},

@@ -8,6 +8,7 @@ The headline is the last checkpoint. Where the grid asks, `english-dev` is the e
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from jobs import finetune
@@ -120,14 +121,14 @@ def _retrieval(context: Context, encoder: finetune.Encoder) -> dict[str, Any]:
             "empty": sorted(result.missing),
             "seen": [],
             "layer": result.layer,
-            "chosen_layer": {
-                "layer": result.chosen.layer,
-                "pooling": result.chosen.pooling,
-                "rule": result.chosen.rule,
-                "scores": result.chosen.scores,
-            },
+            "chosen_layer": asdict(result.chosen),
             "sweep": result.sweep,
-            "sweep_last": result.sweep_last,
+            # Of models that are read at the end of an input: the same over last pieces.
+            **(
+                {"chosen_last": asdict(result.chosen_last), "sweep_last": result.sweep_last}
+                if result.chosen_last
+                else {}
+            ),
             "threshold": result.threshold,
             "pieces_cut": result.cut,
             "degenerate": [],

@@ -55,6 +55,7 @@ def features(
         "source": examples.source,
         "family": type(family).__name__,
         "reads": family.frame.reads,
+        "marks": family.frame.marks,
         "settings": {name: value for name, value in settings.items() if name not in OPTIMISER},
         "labels": None if labels is None else list(labels),
         "train": train,

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from xtl.architectures import Architecture, architecture_of
+from xtl.arms import PROMPTED
 from xtl.grid import Grid
 from xtl.grid_models import StudyModel
 from xtl.inventory import Inventory
+from xtl.prompts import prompts
 from xtl.tasks import TASKS
 
 
@@ -17,6 +19,7 @@ def misfits(grid: Grid, inventory: Inventory) -> Iterator[str]:
     masked = [arm.spelling for arm in grid.arms if any(TASKS[part.task].form == "text" for part in arm.parts)]
     if any(arm.prompted for arm in grid.arms) and not any(asks(model, inventory) for model in grid.models):
         yield "intermediates: `prompted` asks decoders, and no model of this grid is one: leave it out"
+    yield from _never_compared(grid, inventory)
     for model in grid.models:
         kind = inventory.models[model.place].architecture
         known = architecture_of(kind)
@@ -34,6 +37,26 @@ def misfits(grid: Grid, inventory: Inventory) -> Iterator[str]:
             )
 
 
+def _never_compared(grid: Grid, inventory: Inventory) -> Iterator[str]:
+    """Contrasts with the arm `prompted` on what it is never asked."""
+    asked = {model.name for model in grid.models if asks(model, inventory)}
+    names = [model.name for model in grid.models]
+    for one in grid.contrasts:
+        if PROMPTED not in (one.arm, one.against):
+            continue
+        sides = [(name, one.against_model or name) for name in ([one.model] if one.model else names)]
+        can = any(
+            all(arm != PROMPTED or name in asked for name, arm in zip(side, (one.arm, one.against), strict=True))
+            for side in sides
+        )
+        tasks = one.tasks or tuple(target.task for target in grid.targets)
+        if not can or not any(task in prompts() for task in tasks):
+            yield (
+                f"contrasts: {one.name!r} compares the arm `prompted` on what it is never asked: decoders are, on "
+                f"{' '.join(prompts())}"
+            )
+
+
 def asks(model: StudyModel, inventory: Inventory) -> bool:
     """Whether the arm `prompted` asks it: decoders, and what may be one."""
     known = architecture_of(inventory.models[model.place].architecture)
@@ -41,10 +64,13 @@ def asks(model: StudyModel, inventory: Inventory) -> bool:
 
 
 def special(model: StudyModel, inventory: Inventory) -> dict[str, Any]:
-    """What a stage's spec says of its model's training beyond the published way; nothing for encoders' attention, which
-    sees all as it is."""
+    """What a stage's spec says of its model beyond XTREME's way with encoders: where it is read, if not at its first
+    piece, and how it is trained; nothing for encoders' attention, which sees all as it is."""
     found = dict(model.differs)
-    known: Architecture | None = architecture_of(inventory.models[model.place].architecture)
+    kind = inventory.models[model.place].architecture
+    known: Architecture | None = architecture_of(kind)
     if known is not None and not known.causal:
         found.pop("attention", None)
+    if kind and (known is None or known.reads != "first"):
+        found["reads"] = "probed" if known is None else known.reads
     return found

@@ -113,7 +113,8 @@ def too_large(grid: Grid, inventory: Inventory, gpu: str) -> Iterator[str]:
     for model in grid.models:
         config, half = inventory.models[model.place].config, grid.precision == "bf16"
         rank = model.lora.rank if model.lora else None
-        if not (held := memory.resident(config, rank=rank, half=half)):
+        merged = bool(model.lora and model.lora.carry == "merge" and any(arm.parts for arm in grid.arms))
+        if not (held := memory.resident(config, rank=rank, half=half, merged=merged)):
             continue
         needs = (held + memory.activations(config, _longest(grid, model))) / 1e9
         if needs > room:

@@ -64,7 +64,8 @@ def read_models(
     items: Sequence[Any], attention: Attention, train: object, folder: Path, problems: Problems
 ) -> tuple[StudyModel, ...]:
     """attention and train: the grid's own, which hold where a model says nothing else."""
-    common = {name: value for name, value in (train if isinstance(train, dict) else {}).items() if name in _METHOD}
+    written = train if isinstance(train, dict) else {}
+    common = {name: written[name] for name in _METHOD if written.get(name) is not None}
     found: list[StudyModel] = []
     for index, item in enumerate(items):
         made = _model(item, ("model", index), attention, common, folder, problems)
@@ -80,6 +81,9 @@ def read_models(
             )
             problems.at(("model", index), what)
         found.append(made)
+    if found and not any(model.lora for model in found):
+        for name in common.keys() - {"method"}:
+            problems.at(("train", name), f"{name} is a setting of `method: lora`, which is not chosen", key=True)
     return tuple(found)
 
 

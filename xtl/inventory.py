@@ -14,6 +14,7 @@ from typing import Any
 
 from xtl.errors import UserError
 from xtl.grid import Grid
+from xtl.prompts import prompts
 from xtl.tasks import TASKS, source
 from xtl.tasks.formats.lengths import Shape
 
@@ -101,6 +102,8 @@ def needed_units(grid: Grid) -> list[tuple[str, str]]:
         units[(target.task, "")] = None
         for language in target.train_languages:
             units[training_unit(target.task, language)] = None
+        if grid.prompted.shots and any(arm.prompted for arm in grid.arms) and target.task in prompts():
+            units[training_unit(target.task, "en")] = None
     for part in (part for arm in grid.arms for part in arm.parts):
         for language in part.languages:
             units[training_unit(part.task, language)] = None

@@ -67,15 +67,16 @@ def _first(config: Mapping[str, Any], *names: str) -> float:
     return next((float(value) for value in found if isinstance(value, int | float) and value), 0.0)
 
 
-def resident(config: Mapping[str, Any], *, rank: int | None = None, half: bool = True) -> float:
+def resident(config: Mapping[str, Any], *, rank: int | None = None, half: bool = True, merged: bool = False) -> float:
     """Bytes that training holds from its first step to its last, without activations; 0 where the configuration does
-    not tell. rank: of adapters in all linear layers, None where all weights are trained. half: bf16 autocast."""
+    not tell. rank: of adapters in all linear layers, None where all weights are trained. half: bf16 autocast. merged:
+    frozen weights hold earlier adapters, and so are float32."""
     embeddings, layers = parameters(config)
     if not layers:
         return 0.0
     if rank is None:
         return _TRAINED * (embeddings + layers) + (_COPY * layers if half else 0)
-    frozen = (_FROZEN if half else 4) * (embeddings + layers)
+    frozen = (_FROZEN if half and not merged else 4) * (embeddings + layers)
     return frozen + (_TRAINED + (_COPY if half else 0)) * adapters(config, rank)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from xtl.architectures import architecture_of
 from xtl.arms import PROMPTED
 from xtl.coverage import absences, languages_of, split_of
 from xtl.errors import UserError
@@ -103,7 +104,7 @@ class _Planner:
                             arm=arm.spelling,
                             seed=seed,
                             task=target.task,
-                            key=self._target(model, encoder, arm, seed, target),
+                            key=self._target(model, base, encoder, arm, seed, target),
                         )
                         for target in targets
                     ]
@@ -143,6 +144,9 @@ class _Planner:
             spec |= {"model": {"tiny": TINY}, "parents": {"data": sorted(self.data.values())}}
         else:
             spec |= {"model": dict(self.inventory.models[name].identity)}
+            known = architecture_of(self.inventory.models[name].architecture)
+            if known is not None and known.causal:
+                spec["head"] = True  # where it is not among the embeddings
         spelled = next(model.name for model in self.grid.models if model.place == name)
         return self._add(spec, f"fetch model {spelled}", {"model": spelled}, where={"model": name})
 
@@ -194,7 +198,7 @@ class _Planner:
             labels["seed"], title = str(seed), f"{title} seed {seed}"
         return self._add(spec, title + self._of(model), labels)
 
-    def _target(self, model: StudyModel, encoder: str, arm: Arm, seed: int, target: Target) -> str:
+    def _target(self, model: StudyModel, base: str, encoder: str, arm: Arm, seed: int, target: Target) -> str:
         if arm.prompted:
             return self._prompted(model, encoder, seed, target)
         unit = self.inventory.units[(target.task, "")]
@@ -214,8 +218,10 @@ class _Planner:
         labels = {"model": model.name, "intermediate": arm.label, "task": target.task}
         title = f"target {target.task} after {arm.spelling}"
         trained = bool(target.train_languages)
-        if model.lora and arm.parts and trained:
-            spec["lora"]["carry"] = model.lora.carry
+        if model.lora and arm.parts:
+            spec["parents"]["base"] = base  # an intermediate's adapters need the weights that they are for
+            if trained:
+                spec["lora"]["carry"] = model.lora.carry
         if model.lora and not arm.parts and not trained:
             del spec["lora"]  # retrieval from the model as it is
         if trained:

@@ -208,6 +208,6 @@ def _total(means: Iterable[_Mean]) -> float:
 
 def alike(spec: Mapping[str, Any]) -> str:
     """What stages of the same work have in common, whatever their seed and the encoder that they begin with."""
-    parents = {name: value for name, value in spec["parents"].items() if name not in ("encoder", "model")}
+    parents = {name: value for name, value in spec["parents"].items() if name not in ("encoder", "model", "base")}
     text = json.dumps({**spec, "seed": None, "parents": parents}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -65,6 +65,11 @@ class Frame:
         return found or [self.blank]
 
     @property
+    def marks(self) -> list[Any]:
+        """All that stands around texts and in place of words without pieces: what a vocabulary's file does not say."""
+        return [self._one, self._two, self.blank]
+
+    @property
     def blank(self) -> int:
         """The id that stands for a word without pieces: `<unk>`, or the mask of a vocabulary that has none."""
         known = (self.tokenizer.unk_token_id, self.tokenizer.mask_token_id, self.tokenizer.pad_token_id)

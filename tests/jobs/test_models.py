@@ -119,7 +119,8 @@ def test_retrieval_sweeps_over_means_and_over_last_pieces(study: tuple[Plan, Sto
     for name in ("whole", "going-on"):
         after = manifest(study, f"target tatoeba after mnli seed 1 of {name}")["metrics"]
         assert before["sweep"].keys() == before["sweep_last"].keys() == after["sweep_last"].keys()
-        assert after["chosen_layer"]["pooling"] in ("mean", "last")
+        scores = after["sweep_last"]["de"]
+        assert after["chosen_last"]["scores"]["de"]["accuracy"] == max(scores) == scores[after["chosen_last"]["layer"]]
 
 
 def test_models_that_begin_alike_share_what_is_not_trained(study: tuple[Plan, Store]) -> None:
@@ -144,4 +145,4 @@ def test_an_answer_is_drawn_for_each_model(study: tuple[Plan, Store]) -> None:
         assert name in table
         assert f"{name}: " in caution
     assert "opened: attention bidirectional, trained all weights;" in caution
-    assert "going-on: attention as trained, trained adapters of rank 4, alpha 8;" in caution
+    assert "trained adapters of rank 4, alpha 8, all-linear, continue after an intermediate;" in caution

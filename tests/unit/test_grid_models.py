@@ -77,6 +77,24 @@ def test_what_is_wrong_with_a_model_is_said(models: str, said: str, tmp_path: Pa
     assert [line.split(":", 1)[1] for line in str(caught.value).splitlines()] == [said]
 
 
+def test_settings_of_adapters_that_nobody_has_are_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(GridError, match="7: rank is a setting of `method: lora`, which is not chosen"):
+        grid(written("[a/b]", "train:\n  rank: 32\n"), tmp_path)
+    grid(written("[{model: a/b, train: {method: lora}}]", "train:\n  rank: 32\n"), tmp_path)
+    assert grid(written("[a/b]", "train: {method: lora, rank: }\n"), tmp_path).models[0].lora == Lora()
+
+
+def test_where_a_model_is_read_is_in_the_keys_of_those_that_are_not_read_first(tmp_path: Path) -> None:
+    of = grid(written("[a/b, a/c, a/d]"), tmp_path)
+    plan = build(of, known(of, b="xlm-roberta", c="qwen3", d="mpnet"))
+    specs = {row.model: plan.stages[row.key].spec for row in plan.rows if row.arm == "none"}
+    assert [specs[name].get("reads") for name in ("a/b", "a/c", "a/d")] == [None, "last", "probed"]
+    heads = {
+        stage.where.get("model"): stage.spec.get("head") for stage in plan.stages.values() if "model" in stage.spec
+    }
+    assert heads == {"a/b": None, "a/c": True, "a/d": None}
+
+
 def known(of: object, **kinds: str) -> Inventory:
     have = inventory(of)  # type: ignore[arg-type]
     models = {

@@ -141,3 +141,21 @@ def test_decoders_are_asked_about_what_can_be_said_in_words(tmp_path: Any) -> No
     assert len({row.key for row in more.rows if row.arm == "prompted"}) == 4
     with pytest.raises(UserError, match="`prompted` asks decoders, and no model of this grid is one"):
         build(of, known(of, decoder="bert", encoder="xlm-roberta"))
+
+
+def test_a_contrast_with_what_is_never_asked_is_refused(tmp_path: Any) -> None:
+    text = GRID + "contrasts: [{name: c, arm: none, against: prompted, tasks: [panx]}]\n"
+    of = grid(text, tmp_path)
+    with pytest.raises(UserError, match="contrasts: 'c' compares the arm `prompted` on what it is never asked"):
+        build(of, known(of, decoder="qwen3", encoder="xlm-roberta"))
+    of = grid(text.replace("tasks: [panx]", "model: org/encoder"), tmp_path)
+    with pytest.raises(UserError, match="compares the arm `prompted` on what it is never asked"):
+        build(of, known(of, decoder="qwen3", encoder="xlm-roberta"))
+
+
+def test_examples_in_front_are_planned_where_the_target_trains_in_other_languages(tmp_path: Any) -> None:
+    text = GRID.replace("[xnli, tydiqa, panx, tatoeba]", "[{task: xnli, train: [de]}]")
+    of = grid(text + "setting: translate-train\nprompted: {shots: 2}\n", tmp_path)
+    plan = build(of, known(of, decoder="qwen3", encoder="xlm-roberta"))
+    (key, *_) = [row.key for row in plan.rows if row.arm == "prompted"]
+    assert plan.stages[plan.stages[key].spec["parents"]["shots"]].title == "fetch mnli"

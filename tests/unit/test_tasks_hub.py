@@ -308,7 +308,7 @@ def test_a_model_is_what_can_be_loaded_without_unpickling(monkeypatch: pytest.Mo
 
 
 def test_a_plan_looks_at_a_models_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A gated model is told before anything runs; a hub that is away costs a plan's foresight alone."""
+    """A gated model is told before anything runs."""
     import huggingface_hub
 
     error: type[Exception] | None = None
@@ -329,4 +329,6 @@ def test_a_plan_looks_at_a_models_configuration(monkeypatch: pytest.MonkeyPatch,
         ask()
     assert ask(must_know=False) == {}
     error = type("ConnectionError", (Exception,), {})
-    assert ask() == {}
+    with pytest.raises(XtlError, match="does not answer"):
+        ask()  # what a model can do is in the keys
+    assert hub.model_config("a/b", hub.UNKNOWN) == {}

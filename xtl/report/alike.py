@@ -1,4 +1,5 @@
-"""Whether a study's models were trained alike, and in what they were not: what stands beside figures of several."""
+"""Whether a study's models were trained alike on its targets, and in what they were not: what stands beside figures
+of several."""
 
 from __future__ import annotations
 
@@ -22,11 +23,17 @@ def unlike(rows: Sequence[Mapping[str, Any]], manifests: Mapping[str, Mapping[st
         if manifest and "prompt" not in manifest["spec"]:  # what is asked is not trained
             for name, value in _settings(manifest["spec"]):
                 found[name][row["model"]][row["task"]] = value
-    differing = [name for name, by in found.items() if len({tuple(sorted(_of(by, x).items())) for x in models}) > 1]
+    differing = [name for name, by in found.items() if _differs([_of(by, model) for model in models])]
     if len(models) < 2 or not differing:
         return []
     told = [f"{model}: {_told({name: _of(found[name], model) for name in differing})}" for model in models]
     return [f"The models were not all trained alike. {'; '.join(told)}. A difference between them is one of both."]
+
+
+def _differs(by_task: Sequence[Mapping[str, str]]) -> bool:
+    """Whether two models have another value on a task that both have results on."""
+    tasks = {task for one in by_task for task in one}
+    return any(len({one[task] for one in by_task if task in one}) > 1 for task in tasks)
 
 
 def _of(by: Mapping[str, Mapping[str, str]], model: str) -> Mapping[str, str]:
@@ -38,10 +45,16 @@ def _settings(spec: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     yield "attention", str(spec.get("attention", "as trained"))
     if trains:
         lora = spec.get("lora")
-        yield "trained", "all weights" if lora is None else f"adapters of rank {lora['rank']}, alpha {lora['alpha']}"
+        yield "trained", "all weights" if lora is None else _adapters(lora)
         for name, value in spec["settings"].items():
             if name not in _NO_MATTER:
                 yield name, f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _adapters(lora: Mapping[str, Any]) -> str:
+    targets = lora["targets"] if isinstance(lora["targets"], str) else "+".join(lora["targets"])
+    carried = f", {lora['carry']} after an intermediate" if "carry" in lora else ""
+    return f"adapters of rank {lora['rank']}, alpha {lora['alpha']}, {targets}{carried}"
 
 
 def _told(by_setting: Mapping[str, Mapping[str, str]]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from threading import Semaphore
 
 
@@ -37,3 +37,4 @@ class Ranges:
             for future in coming:
                 future.cancel()
                 future.add_done_callback(lambda _: self._slots.release())
+            wait(coming)  # what a range does with its bytes is over when this ends, however it ends

@@ -81,8 +81,8 @@ def model_revision(name: str, *, must_know: bool = True) -> str:
 
 
 def model_config(name: str, commit: str, *, must_know: bool = True) -> dict[str, Any]:
-    """A model's config.json at a commit; {} where the hub does not answer, since a plan's foresight alone hangs on it.
-    Raises UserError for what no waiting mends (a gated model); `must_know` as in `unit_origin`."""
+    """A model's config.json at a commit. Raises UserError (a gated model), XtlError; without `must_know`, as in
+    `unit_origin`, {} in their place."""
     if commit == UNKNOWN:  # it has just not answered
         return {}
     if local := _local(name):
@@ -93,8 +93,8 @@ def model_config(name: str, commit: str, *, must_know: bool = True) -> dict[str,
         try:
             with _Explained(name, "model"):
                 path = Path(hf_hub_download(name, "config.json", revision=commit))
-        except XtlError as error:
-            if must_know and isinstance(error, UserError):
+        except XtlError:
+            if must_know:
                 raise
             return {}
     try:
