@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 from transformers import PreTrainedModel
 
 from xtl.errors import MissingPackage, ModelError, UserError
@@ -32,7 +33,9 @@ def add(encoder: PreTrainedModel, lora: Mapping[str, Any], *, seed: int) -> None
     try:
         _adapted(encoder, config)
     except ValueError as error:
-        raise UserError(f"train: targets: {str(error).splitlines()[0]}") from None
+        names = sorted({name.split(".")[-1] for name, layer in encoder.named_modules() if isinstance(layer, nn.Linear)})
+        said = str(error).splitlines()[0].split(" in the base model")[0]
+        raise UserError(f"train: targets: {said} in this model; its linear layers: {' '.join(names)}") from None
     _only_adapters(encoder)
 
 

@@ -25,6 +25,7 @@ import tempfile  # noqa: E402
 import traceback  # noqa: E402
 import uuid  # noqa: E402
 from collections.abc import Mapping  # noqa: E402
+from contextlib import suppress  # noqa: E402
 from importlib import import_module, metadata  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
@@ -173,11 +174,19 @@ def _body(context: Context, body: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+#: Whose versions a result may hang on.
+PACKAGES = ("xtl", "torch", "transformers", "tokenizers", "datasets", "accelerate", "peft", "pyarrow", "numpy",
+            "safetensors")  # fmt: skip
+
+
 def _versions() -> dict[str, Any]:
-    names = ("xtl", "torch", "transformers", "tokenizers", "datasets", "accelerate", "pyarrow", "numpy", "safetensors")
+    packages = {}
+    for name in PACKAGES:
+        with suppress(metadata.PackageNotFoundError):
+            packages[name] = metadata.version(name)
     return {
         "python": platform.python_version(),
-        "packages": {name: metadata.version(name) for name in names},
+        "packages": packages,
         "processor": _processor(),
         "cpus": os.cpu_count(),
     }

@@ -31,12 +31,14 @@ class Lora:
 @dataclass(frozen=True, kw_only=True)
 class StudyModel:
     """place: a hub id, an absolute folder, or `tiny`. name: as the file and the results spell it. lora: None where all
-    weights are trained. hyper: hyperparameters for this model alone, which are stronger than all others."""
+    weights are trained; given: what of it the grid says. hyper: hyperparameters for this model
+    alone, which are stronger than all others."""
 
     place: str
     name: str
     attention: Attention = "as-trained"
     lora: Lora | None = None
+    given: frozenset[str] = frozenset()
     hyper: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -45,6 +47,12 @@ class StudyModel:
         found = self.differs
         more = {"method": "lora", **found.pop("lora"), "carry": self.lora.carry} if self.lora else {}
         return {**found, **more}
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """Where each of `special` comes from."""
+        said = {*self.given, "attention", "method"}
+        return {name: "grid" if name in said else "xtl default" for name in self.special}
 
     @property
     def differs(self) -> dict[str, Any]:
@@ -82,11 +90,12 @@ def read_models(
             problems.at(("model", index), what)
         found.append(made)
     if found and not any(model.lora for model in found):
-        for name in common.keys() - {"method"}:
-            problems.at(("train", name), f"{name} is a setting of `method: lora`, which is not chosen", key=True)
+        for name in (name for name in common if name != "method"):
+            problems.at(("train", name), _NOT_CHOSEN.format(name, show(common[name])), key=True)
     return tuple(found)
 
 
+_NOT_CHOSEN = "{}: {} is of adapters: write `method: lora` beside it, or leave it out"
 _METHOD = tuple(MethodSheet.model_fields)
 
 
@@ -106,17 +115,17 @@ def _model(
         problems.at((*loc, "train", "steps"), "both epochs and steps are given: keep one")
     method = {name: value for name, value in given.items() if name in _METHOD and name != "method"}
     lora = given.get("method", "full") == "lora"
-    if not lora and (alone := [name for name in method if name in own.model_fields_set]):
-        problems.at(
-            (*loc, "train", alone[0]), f"{alone[0]} is a setting of `method: lora`, which is not chosen", key=True
-        )
-    if isinstance(targets := method.get("targets"), list):
-        method["targets"] = tuple(targets)
+    if not lora:
+        for name in (name for name in method if name in own.model_fields_set):
+            problems.at((*loc, "train", name), _NOT_CHOSEN.format(name, show(method[name])), key=True)
+    if isinstance(targets := method.get("targets"), str | list):
+        method["targets"] = "all-linear" if targets in ("all-linear", ["all-linear"]) else tuple(targets)
     return StudyModel(
         place=_place(sheet.model, where, folder, problems),
         name=sheet.name or sheet.model,
         attention=sheet.attention or attention,
         lora=Lora(**method) if lora else None,
+        given=frozenset(method) if lora else frozenset(),
         hyper=hyper,
     )
 

@@ -72,6 +72,12 @@ class Sheet(Mapping):
     cluster: Any = None
 
 
+def _layers(value: object) -> object:
+    if isinstance(value, str) and value != "all-linear":
+        raise ValueError(f"{show(value)} is neither all-linear nor a list of layers, such as [q_proj, v_proj]")
+    return [value] if isinstance(value, str) else value
+
+
 def _listed(value: object) -> object:
     return [value] if isinstance(value, str | dict) else value
 
@@ -121,7 +127,7 @@ class MethodSheet(Mapping):
     method: Literal["full", "lora"] | None = None
     rank: Annotated[int, Field(ge=1, le=1024)] | None = None
     alpha: Whole | None = None
-    targets: Annotated[list[str], Field(min_length=1)] | Literal["all-linear"] | None = None
+    targets: Annotated[list[str], Field(min_length=1), BeforeValidator(lambda value: _layers(value))] | None = None
     carry: Literal["continue", "merge"] | None = None
 
 

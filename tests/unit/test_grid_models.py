@@ -62,12 +62,19 @@ def test_a_models_own_settings_are_the_strongest_and_adapters_have_a_rate_of_the
     [
         ("[{name: x}]", "2: a model without 'model': write {model: Qwen/Qwen3-4B-Base}"),
         ("[a/b, a/b]", "2: model: 'a/b' is given twice; {model: ..., name: ...} tells two apart"),
-        ("[{model: a/b, train: {rank: 4}}]", "2: rank is a setting of `method: lora`, which is not chosen"),
+        (
+            "[{model: a/b, train: {rank: 4}}]",
+            "2: rank: 4 is of adapters: write `method: lora` beside it, or leave it out",
+        ),
         (
             "[{model: a/b, train: {method: qlora}}]",
             "2: model.train.method: 'qlora' is none of: full lora, did you mean 'lora'",
         ),
         ("[{model: a/b, train: {epochs: 1, steps: 2}}]", "2: both epochs and steps are given: keep one"),
+        (
+            "[{model: a/b, train: {method: lora, targets: all_linear}}]",
+            "2: model.train.targets: 'all_linear' is neither all-linear nor a list of layers, such as [q_proj, v_proj]",
+        ),
         ("[5]", "2: model: 5 is not a mapping; keys: model name attention train"),
     ],
 )
@@ -78,7 +85,7 @@ def test_what_is_wrong_with_a_model_is_said(models: str, said: str, tmp_path: Pa
 
 
 def test_settings_of_adapters_that_nobody_has_are_a_mistake(tmp_path: Path) -> None:
-    with pytest.raises(GridError, match="7: rank is a setting of `method: lora`, which is not chosen"):
+    with pytest.raises(GridError, match="7: rank: 32 is of adapters: write `method: lora` beside it, or leave it out"):
         grid(written("[a/b]", "train:\n  rank: 32\n"), tmp_path)
     grid(written("[{model: a/b, train: {method: lora}}]", "train:\n  rank: 32\n"), tmp_path)
     assert grid(written("[a/b]", "train: {method: lora, rank: }\n"), tmp_path).models[0].lora == Lora()

@@ -46,7 +46,11 @@ def plan(
     inventory = look(grid, must_know=False)
     found = build(grid, inventory)
     if inventory.unknown:
-        print("note: the hub does not answer, so commits are not known and keys are provisional", file=sys.stderr)
+        print(
+            "note: the hub does not answer, so commits are not known, keys are provisional, and what its models can do "
+            "is not looked at",
+            file=sys.stderr,
+        )
     opened = open_grid_store(grid) if grid.store else None
     done = commit.manifests(opened) & set(found.stages) if opened else set()
     estimate = forecast(found, inventory, opened, gpu)
@@ -88,6 +92,7 @@ def as_json(grid: Grid, plan: Plan, done: set[str], estimate: Estimate) -> dict[
         "settings": settings_in_force(grid),
         "gpu": estimate.gpu,
         "gpu_hours": estimate.hours(plan.stages.keys() - done),
+        "not_estimated": _not_estimated(plan, done, estimate),
     }
 
 
@@ -98,10 +103,7 @@ def settings_in_force(grid: Grid) -> list[dict[str, Any]]:
     models = [*([None] if len(own) < len(grid.models) else []), *own]
     how = [model for model in grid.models if model.special]
     return [
-        *(
-            {"role": "model", "name": m.name, "values": m.special, "sources": dict.fromkeys(m.special, "grid")}
-            for m in how
-        ),
+        *({"role": "model", "name": m.name, "values": m.special, "sources": m.sources} for m in how),
         *(entry for model in models for entry in _settings_of(grid, model)),
         *_asked(grid),
     ]
@@ -218,7 +220,21 @@ def _to_run(plan: Plan, done: set[str], estimate: Estimate) -> str:
         return "All is done."
     hours = estimate.hours(plan.stages.keys() - done)
     about = "less than 0.1" if hours < 0.05 else f"about {hours:.1f}"
-    return f"To run: {about} {'CPU' if estimate.gpu == 'cpu' else 'GPU'} hours on {estimate.gpu} (an estimate)."
+    kind = "CPU" if estimate.gpu == "cpu" else "GPU"
+    if unknown := _not_estimated(plan, done, estimate):
+        return f"To run: {about} {kind} hours on {estimate.gpu}, and {unknown} stages that are not estimated."
+    return f"To run: {about} {kind} hours on {estimate.gpu} (an estimate)."
+
+
+def _not_estimated(plan: Plan, done: set[str], estimate: Estimate) -> int:
+    """Stages with a GPU of whose time nothing tells."""
+    from xtl.work import model_of
+
+    return sum(
+        estimate.seconds.get(key) is None and bool(model_of(plan, stage))
+        for key, stage in plan.stages.items()
+        if key not in done
+    )
 
 
 def _estimated_from(plan: Plan, done: set[str], estimate: Estimate) -> list[str]:

@@ -44,7 +44,12 @@ def status(
 
     grid = load_grid(grid_file, None, store)
     opened = open_grid_store(grid)
-    stages = grids.read(opened, grid.name)["stages"]
+    known = grids.read(opened, grid.name)
+    if known["grid"] != grid.text:
+        print(
+            "the grid file is not as it was run: this is the study as it was; `xtl plan` shows yours", file=sys.stderr
+        )
+    stages = known["stages"]
     cluster = reach(grid, opened, context)
     if watch:
         _watch(grid.name, stages, opened, cluster, all_, output)
