@@ -51,9 +51,14 @@ class Batch:
 
 def make_batch(encoder: PreTrainedModel, family: Family, features: Sequence[Feature], pad: int) -> Batch:
     """On the CPU, packed where the encoder runs so, else padded on the right with `pad`."""
-    inputs, real = (packed.inputs(encoder, features), None) if packed.is_packed(encoder) else padded(features, pad)
+    inputs, real = inputs_of(encoder, features, pad)
     given = {name: torch.from_numpy(np.asarray(value)) for name, value in family.tensors(features).items()}
     return Batch(features=features, inputs=inputs, given=given, real=real)
+
+
+def inputs_of(encoder: PreTrainedModel, features: Sequence[Feature], pad: int) -> tuple[dict[str, Any], Tensor | None]:
+    """What the encoder is called with, as it runs, and the places of real pieces in it, None where it is packed."""
+    return (packed.inputs(encoder, features), None) if packed.is_packed(encoder) else padded(features, pad)
 
 
 def padded(features: Sequence[Feature], pad: int) -> tuple[dict[str, Tensor], Tensor]:

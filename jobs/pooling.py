@@ -22,7 +22,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from jobs import packed
 from jobs import stop as signals
-from jobs.batch import padded
+from jobs.batch import inputs_of
 from jobs.batching import micro_batches
 from jobs.families.base import Feature
 from jobs.families.tokens import Frame
@@ -112,7 +112,7 @@ def _pooled(
     views: Sequence[View],
     device: torch.device,
 ) -> NDArray[np.float32]:
-    inputs, real = (packed.inputs(encoder, batch), None) if packed.is_packed(encoder) else padded(batch, pad(tokenizer))
+    inputs, real = inputs_of(encoder, batch, pad(tokenizer))
     found = encoder(**{name: value.to(device) for name, value in inputs.items()}, output_hidden_states=True)
     lengths = torch.tensor([len(feature) for feature in batch], device=device)
     last = lengths.cumsum(0) - 1

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 
 from jobs import finetune, packed, stop
-from jobs.batch import Batch, encode, padded
+from jobs.batch import Batch, encode, inputs_of
 from jobs.batching import micro_batches
 from jobs.context import Context, log
 from jobs.device import Device, open_device
@@ -192,10 +192,7 @@ class Asker:
 
     def _log_probabilities(self, batch: Sequence[Feature]) -> list[float]:
         """Of each feature's answer, given what stands before it."""
-        if packed.is_packed(self.model):
-            inputs, real = packed.inputs(self.model, batch), None
-        else:
-            inputs, real = padded(batch, self.encoder.pad)
+        inputs, real = inputs_of(self.model, batch, self.encoder.pad)
         made = Batch(features=batch, inputs=inputs, given={}, real=real)
         hidden = encode(self.model, made.to(self.device.torch))
         self.pieces += made.pieces
