@@ -7,8 +7,9 @@ asked in, from its dev set, where that is not what is scored.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -46,15 +47,22 @@ def run(context: Context) -> dict[str, Any]:
         raise UserError(
             f"prompted: a model of type {encoder.model.config.model_type} is no decoder, so it cannot be asked"
         )
-    asker = Asker(encoder=encoder, head=_head(context.pull(key), encoder), spec=spec)
     tests = {x: finetune.listing(context, spec["parents"]["eval"], x, spec["split"]) or [] for x in spec["languages"]}
     tests = {language: found for language, found in tests.items() if found}
-    shots = {language: _shots(context, language) for language in tests}
+    asker = Asker(
+        encoder=encoder,
+        head=_head(context.pull(key), encoder),
+        spec=spec,
+        steps=sum(map(len, tests.values())),
+        progress=lambda figures: context.heartbeat.say("evaluating", **figures),
+    )
+    predictions, shots = {}, {}
     with context.phase("evaluating"):
-        predictions = {}
-        for number, (language, examples) in enumerate(tests.items()):
-            context.heartbeat.say("evaluating", step=number, steps=len(tests))
-            predictions[language] = asker.answers(examples, shots[language])
+        asker.check()
+        for language, examples in tests.items():
+            source, found = _shots(context, language)
+            predictions[language] = asker.answers(examples, found)
+            shots[language] = {"language": source, "examples": [x["id"] for x in found], "fewest": asker.fewest}
     scored = {x: score_items(task, x, tests[x], predictions[x]) for x in tests}
     scores = {x: aggregate(task, rows) for x, rows in scored.items()}
     for language, metrics in scores.items():
@@ -73,7 +81,7 @@ def run(context: Context) -> dict[str, Any]:
             "seen": [],
             "degenerate": degenerate(task, predictions),
             "pieces_cut": asker.cut,
-            "shots": {language: [example["id"] for example in found] for language, found in shots.items()},
+            "shots": shots if spec["prompt"]["shots"] else {},
         },
         "provenance": device.describe(),
     }
@@ -85,38 +93,48 @@ def _head(folder: Path, encoder: Encoder) -> Tensor:
         return load_file(path)["weight"].to(encoder.device.torch, encoder.model.dtype)
     if not getattr(encoder.model.config, "tie_word_embeddings", True):
         raise ModelError(
-            "the model's language-model head is not among its weights, so it cannot be asked: fetch it again"
+            "prompted: the model's weights have no language-model head and its embeddings are not one, so it cannot be"
+            " asked; name a folder or a hub id that holds the whole model, or leave the arm prompted out"
         )
     embeddings: Any = encoder.model.get_input_embeddings()
     return embeddings.weight.detach()
 
 
-def _shots(context: Context, language: str) -> Examples:
-    """Examples to stand in front of a language's questions."""
+def _shots(context: Context, language: str) -> tuple[str, Examples]:
+    """Examples to stand in front of a language's questions, and the language that they are in."""
     asked, parents, split = context.spec["prompt"], context.spec["parents"], context.spec["split"]
     if not asked["shots"]:
-        return ()
+        return "", ()
     found: Examples | None = None
+    source = "en"
     if asked["language"] == "own" and language != "en":
         found = None if split == "dev" else finetune.listing(context, parents["eval"], language, "dev")
-        if not found:
+        if found:
+            source = language
+        else:
             log.info("%s has no dev set that is not scored: the examples in front are English", language)
     if not found:
         found = finetune.listing(context, parents["shots"], "en", "train") or ()
     told = [example for example in found if example.get("label") is not None or example.get("answers")]
     order = np.random.default_rng([int(context.spec["seed"]), 10]).permutation(len(told))
-    return [told[i] for i in order[: asked["shots"]]]
+    return source, [told[i] for i in order[: asked["shots"]]]
 
 
 @dataclass(kw_only=True)
 class Asker:
-    """A decoder and how it is asked. spec: the stage's, with `prompt` and `settings`."""
+    """A decoder and how it is asked. spec: the stage's, with `prompt` and `settings`. steps: questions in all, for
+    progress."""
 
     encoder: Encoder
     head: Tensor
     spec: Mapping[str, Any]
+    steps: int = 0
+    progress: Callable[[dict[str, Any]], None] = lambda figures: None
+    done: float = 0  # questions; of one whose answers are scored in several batches, a share
     cut: int = 0  # word pieces of questions that no input holds
     pieces: int = 0  # word pieces that went through the model
+    fewest: int = 0  # examples that stood in front of the question that had the least room, of the last answers
+    began: float = field(default_factory=time.monotonic)
 
     @property
     def model(self) -> PreTrainedModel:
@@ -126,9 +144,24 @@ class Asker:
     def device(self) -> Device:
         return self.encoder.device
 
+    def check(self) -> None:
+        """That hidden states times the head are the model's own scores: some architectures scale or cap them.
+        Raises UserError."""
+        pieces = torch.tensor([self._pieces("One line of text.")], device=self.device.torch)
+        with torch.inference_mode(), _plain_attention(self.model):
+            theirs = self._writer(input_ids=pieces).logits.float()
+            ours = (self.model(input_ids=pieces).last_hidden_state @ self.head.T).float()
+        if not torch.allclose(theirs, ours, atol=1e-2 * float(ours.abs().max())):
+            kind = self.model.config.model_type
+            raise UserError(
+                f"prompted: models of type {kind} scale or cap their scores, which xtl does not follow;"
+                " leave the arm prompted out for this model"
+            )
+
     def answers(self, examples: Examples, shots: Examples) -> list[Any]:
         """A label or an answer for each."""
         self.model.eval()
+        self.fewest = len(shots)
         with torch.inference_mode(), self.device.autocast():
             if TASKS[self.spec["task"]].form == "pair":
                 return self._likeliest(examples, shots)
@@ -142,6 +175,7 @@ class Asker:
         before = [self._pieces(self._told(shot)) for shot in shots]
         while before and len(question) + sum(map(len, before)) > room:
             self.cut += len(before.pop(0))
+        self.fewest = min(self.fewest, len(before))
         if (over := len(question) - room) > 0:
             whole, text = len(question), str(example[form["cut"]])
             while len(question) > room and text:
@@ -187,6 +221,7 @@ class Asker:
             stop.check()
             for feature, score in zip(batch, self._log_probabilities(batch), strict=True):
                 scores[feature.example, turn[id(feature)]] = score
+            self._tell(len(batch) / len(answers))
         labels = list(answers)
         return [labels[int(best)] for best in scores.argmax(axis=1)]
 
@@ -215,7 +250,13 @@ class Asker:
             stop.check()
             for place, answer in zip(some, self._continued([prompts[place] for place in some]), strict=True):
                 found[place] = answer
+            self._tell(len(some))
         return found
+
+    def _tell(self, questions: float) -> None:
+        self.done += questions
+        speed = round(self.pieces / max(time.monotonic() - self.began, 1e-9))
+        self.progress({"step": int(self.done), "steps": self.steps, "tokens_per_second": speed})
 
     def _continued(self, prompts: Sequence[list[int]]) -> Iterator[str]:
         """Greedy; padded on the left, so that all end in the same column."""

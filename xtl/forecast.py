@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -116,7 +116,7 @@ def too_large(grid: Grid, inventory: Inventory, gpu: str) -> Iterator[str]:
         merged = bool(model.lora and model.lora.carry == "merge" and any(arm.parts for arm in grid.arms))
         if not (held := memory.resident(config, rank=rank, half=half, merged=merged)):
             continue
-        needs = (held + memory.activations(config, _longest(grid, model))) / 1e9
+        needs = (held + memory.activations(config, _longest(grid, model, config))) / 1e9
         if needs > room:
             instead = "" if model.lora else "; `train: {method: lora}` needs "
             instead += f"{memory.resident(config, rank=16, half=half) / 1e9:.0f} GB" if instead else ""
@@ -126,10 +126,10 @@ def too_large(grid: Grid, inventory: Inventory, gpu: str) -> Iterator[str]:
             )
 
 
-def _longest(grid: Grid, model: StudyModel) -> int:
+def _longest(grid: Grid, model: StudyModel, config: Mapping[str, Any]) -> int:
     """Word pieces of the longest input that any target trains on."""
-    found = (resolve(grid, "target", target.task, model=model).values.get("length", 0) for target in grid.targets)
-    return max(found, default=0)
+    found = (resolve(grid, "target", target.task, model=model, config=config).values for target in grid.targets)
+    return max((values.get("length", 0) for values in found), default=0)
 
 
 def _models(plan: Plan) -> dict[str, str]:

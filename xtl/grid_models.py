@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -88,11 +88,19 @@ def read_models(
                 f"model: {show(made.name)} and {show(other.name)} would both be labelled {label(made.name.lower())!r}"
             )
             problems.at(("model", index), what)
+        elif other := next((other for other in found if _alike(other, made)), None):
+            what = f"model: {show(made.name)} is the same as {show(other.name)}, trained alike: leave one out"
+            problems.at(("model", index), what)
         found.append(made)
     if found and not any(model.lora for model in found):
         for name in (name for name in common if name != "method"):
             problems.at(("train", name), _NOT_CHOSEN.format(name, show(common[name])), key=True)
     return tuple(found)
+
+
+def _alike(one: StudyModel, other: StudyModel) -> bool:
+    """Two columns of the same figures."""
+    return replace(one, name="", given=frozenset()) == replace(other, name="", given=frozenset())
 
 
 _NOT_CHOSEN = "{}: {} is of adapters: write `method: lora` beside it, or leave it out"

@@ -132,7 +132,7 @@ class MethodSheet(Mapping):
 
 
 class TrainSheet(MethodSheet):
-    preset: Literal["jiant", "xtreme"] = "jiant"
+    preset: Literal["jiant", "xtreme", "authors"] = "jiant"
     intermediate: dict[str, Any] = {}
     target: dict[str, Any] = {}
 

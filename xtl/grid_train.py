@@ -19,13 +19,18 @@ from xtl.yaml_lines import Loc
 class Train:
     """The preset and what overrides it: hyperparameters by `default` and by task; an intermediate's by arm, too."""
 
-    preset: Literal["jiant", "xtreme"] = "jiant"
+    preset: Literal["jiant", "xtreme", "authors"] = "jiant"
     intermediate: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     target: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def read_train(raw: object, arms: Sequence[Arm], written: Sequence[str], problems: Problems) -> Train:
     """`written` are the spellings of all arms in the file, broken ones too."""
+    if isinstance(raw, dict):
+        for name in (name for name in raw if name in Hyper.model_fields):
+            where = f"train.target.default.{name}, train.intermediate.default.{name}, or a task's name for default"
+            problems.at(("train", name), f"train.{name}: a hyperparameter is of a role: write {where}", key=True)
+        raw = {name: value for name, value in raw.items() if name not in Hyper.model_fields}
     sheet = problems.read(TrainSheet, {} if raw is None else raw, ("train",))
     if sheet is None:
         return Train()

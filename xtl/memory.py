@@ -8,6 +8,7 @@ leave the model's own weights frozen, in bf16 alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from xtl.architectures import architecture_of
@@ -20,51 +21,56 @@ MEMORY_GB: Mapping[str, float] = {
 #: Of it, what a process can have beside CUDA's own context and what the allocator cannot use.
 USABLE = 0.9
 _TRAINED, _COPY, _FROZEN = 16, 2, 2
-#: Architectures whose feed-forward layers have a gate: three matrices for two.
-_GATED = (
-    "modernbert",
-    "eurobert",
-    "mt5",
-    "umt5",
-    "qwen2",
-    "qwen3",
-    "gemma3",
-    "gemma3_text",
-    "llama",
-    "mistral",
-    "smollm3",
-)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Shape:
+    """A text encoder's sizes. queries, keys: of all heads together; inner: of a feed-forward layer, which has
+    `matrices` of them; embeddings: weights of the table of pieces and that of positions."""
+
+    layers: float
+    hidden: float
+    queries: float
+    keys: float
+    inner: float
+    matrices: int
+    embeddings: float
+
+
+def _shape(config: Mapping[str, Any]) -> _Shape | None:
+    """None where a config.json does not say."""
+    text = config.get("text_config") or config
+
+    def first(*names: str) -> float:
+        found = (text.get(name) for name in names)
+        return next((float(value) for value in found if isinstance(value, int | float) and value), 0.0)
+
+    known = architecture_of(str(config.get("model_type") or ""))
+    hidden = first("hidden_size", "d_model", "n_embed")
+    layers = first("num_hidden_layers", "num_layers", "n_layer")
+    heads = first("num_attention_heads", "num_heads", "n_head")
+    if not (hidden and layers and heads):
+        return None
+    size = first("head_dim", "d_kv") or hidden / heads
+    positions = first("max_position_embeddings") if known and known.position_table else 0
+    return _Shape(
+        layers=layers,
+        hidden=hidden,
+        queries=heads * size,
+        keys=(first("num_key_value_heads") or heads) * size,
+        inner=first("intermediate_size", "d_ff") or 4 * hidden,
+        matrices=3 if known and known.gated else 2,
+        embeddings=(first("vocab_size") + positions) * (first("input_embedding_size") or hidden),
+    )
 
 
 def parameters(config: Mapping[str, Any]) -> tuple[float, float]:
     """Weights of embeddings, and of all layers, of the text encoder that a config.json describes; 0 where it does not
     say. Biases and norms are left out: a thousandth."""
-    kind = str(config.get("model_type") or "")
-    text = config.get("text_config") or config
-    hidden = _first(text, "hidden_size", "d_model", "n_embed")
-    layers = _first(text, "num_hidden_layers", "num_layers", "n_layer")
-    heads = _first(text, "num_attention_heads", "num_heads", "n_head")
-    if not (hidden and layers and heads):
+    if (of := _shape(config)) is None:
         return 0.0, 0.0
-    size = _first(text, "head_dim", "d_kv") or hidden / heads
-    shared = _first(text, "num_key_value_heads") or heads
-    inner = _first(text, "intermediate_size", "d_ff") or 4 * hidden
-    attention = 2 * hidden * heads * size + 2 * hidden * shared * size
-    forward = (3 if kind in _GATED else 2) * hidden * inner
-    known = architecture_of(kind)
-    positions = _first(text, "max_position_embeddings") if known and not known.causal and not _turns(kind) else 0
-    wide = _first(text, "input_embedding_size") or hidden
-    return (_first(text, "vocab_size") + positions) * wide, layers * (attention + forward)
-
-
-def _turns(kind: str) -> bool:
-    """Positions are turned into the vectors or stand in the attention: no table of them."""
-    return kind in ("modernbert", "eurobert", "mt5", "umt5", "deberta-v2")
-
-
-def _first(config: Mapping[str, Any], *names: str) -> float:
-    found = (config.get(name) for name in names)
-    return next((float(value) for value in found if isinstance(value, int | float) and value), 0.0)
+    attention = 2 * of.hidden * (of.queries + of.keys)
+    return of.embeddings, of.layers * (attention + of.matrices * of.hidden * of.inner)
 
 
 def resident(config: Mapping[str, Any], *, rank: int | None = None, half: bool = True, merged: bool = False) -> float:
@@ -81,24 +87,17 @@ def resident(config: Mapping[str, Any], *, rank: int | None = None, half: bool =
 
 
 def adapters(config: Mapping[str, Any], rank: int) -> float:
-    """Weights of adapters in all linear layers."""
-    kind = str(config.get("model_type") or "")
-    text = config.get("text_config") or config
-    hidden = _first(text, "hidden_size", "d_model", "n_embed")
-    heads = _first(text, "num_attention_heads", "num_heads", "n_head")
-    size = _first(text, "head_dim", "d_kv") or hidden / heads
-    shared = _first(text, "num_key_value_heads") or heads
-    inner = _first(text, "intermediate_size", "d_ff") or 4 * hidden
-    sides = 2 * (hidden + heads * size) + 2 * (hidden + shared * size)
-    sides += (3 if kind in _GATED else 2) * (hidden + inner)
-    return rank * sides * _first(text, "num_hidden_layers", "num_layers", "n_layer")
+    """Weights of adapters in all linear layers; 0 where the configuration does not tell."""
+    if (of := _shape(config)) is None:
+        return 0.0
+    sides = 2 * (of.hidden + of.queries) + 2 * (of.hidden + of.keys) + of.matrices * (of.hidden + of.inner)
+    return rank * sides * of.layers
 
 
 def activations(config: Mapping[str, Any], length: int) -> float:
     """Bytes of one input of `length` word pieces with gradient checkpointing: each layer's input in bf16, one layer's
-    inner states in a backward pass, and the head's. The least that a step needs."""
-    text = config.get("text_config") or config
-    hidden = _first(text, "hidden_size", "d_model", "n_embed")
-    inner = _first(text, "intermediate_size", "d_ff") or 4 * hidden
-    layers = _first(text, "num_hidden_layers", "num_layers", "n_layer")
-    return length * (2 * hidden * layers + 4 * (8 * hidden + 4 * inner))
+    inner states in a backward pass, and the head's. The least that a step needs; 0 where the configuration does not
+    tell."""
+    if (of := _shape(config)) is None:
+        return 0.0
+    return length * (2 * of.hidden * of.layers + 4 * (8 * of.hidden + 4 * of.inner))

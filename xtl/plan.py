@@ -21,7 +21,7 @@ from xtl.grid_models import StudyModel
 from xtl.inventory import TINY, Inventory, Unit, needed_units, training_unit
 from xtl.keys import SCHEMA, parent_keys, stage_key
 from xtl.prompts import prompts
-from xtl.settings import MICRO_TOKENS, OPTIMISER, resolve
+from xtl.settings import MICRO_TOKENS, OPTIMISER, Role, resolve
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,13 +150,17 @@ class _Planner:
         spelled = next(model.name for model in self.grid.models if model.place == name)
         return self._add(spec, f"fetch model {spelled}", {"model": spelled}, where={"model": name})
 
+    def _resolve(self, model: StudyModel, role: Role, task: str | None, arm: Arm | None = None) -> Mapping[str, Any]:
+        config = self.inventory.models[model.place].config
+        return resolve(self.grid, role, task, arm, model, config).values
+
     def _intermediate(self, model: StudyModel, base: str, arm: Arm, seed: int) -> str:
         alone = arm.parts[0].task if len(arm.parts) == 1 else None
-        whole = resolve(self.grid, "intermediate", alone, arm, model).values
+        whole = self._resolve(model, "intermediate", alone, arm)
         optimiser = {name: value for name, value in whole.items() if name in OPTIMISER}
         parts, data = [], {}
         for part in arm.parts:
-            own = resolve(self.grid, "intermediate", part.task, arm, model).values
+            own = self._resolve(model, "intermediate", part.task, arm)
             settings = {name: value for name, value in own.items() if name not in OPTIMISER}
             languages = list(languages_of(part, self.inventory))
             parts.append({"task": part.task, "languages": languages, "cap": part.cap, "settings": settings})
@@ -203,7 +207,7 @@ class _Planner:
             return self._prompted(model, encoder, seed, target)
         unit = self.inventory.units[(target.task, "")]
         split, languages = split_of(unit, target)
-        settings = dict(resolve(self.grid, "target", target.task, model=model).values)
+        settings = dict(self._resolve(model, "target", target.task))
         spec: dict[str, Any] = {
             "kind": "target",
             "task": target.task,

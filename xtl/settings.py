@@ -1,6 +1,7 @@
 """Hyperparameters: the value in force for every task of a grid, and where each comes from.
 
-From weakest to strongest: the preset (the published settings, on the task; with adapters, LoRA's learning rate),
+From weakest to strongest: the preset (the published settings, on the task; of `authors`, the model's own over those of
+XTREME's scripts; with adapters, LoRA's learning rate),
 `train.ROLE.default`, `train.ROLE.TASK`, for an intermediate `train.intermediate.ARM` under the arm's spelling in the
 grid, and what the grid says of a model alone. A mixture is optimised as a whole
 with what holds for no task in particular (`task_key=None`), while each of its tasks keeps its own lengths.
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
+from xtl.architectures import published
 from xtl.tasks import TASKS, presets
 from xtl.tasks.base import Settings, Task
 
@@ -73,14 +75,20 @@ def names(task: Task | None) -> tuple[str, ...]:
 
 
 def resolve(
-    grid: Grid, role: Role, task_key: str | None, arm: Arm | None = None, model: StudyModel | None = None
+    grid: Grid,
+    role: Role,
+    task_key: str | None,
+    arm: Arm | None = None,
+    model: StudyModel | None = None,
+    config: Mapping[str, Any] | None = None,
 ) -> Resolved:
-    """What is in force for a task in that role, for a model if one is given. For a mixture (`arm` with several parts)
-    the optimiser's values are     those of the whole (`task_key` None), and a task in it has only the others."""
+    """What is in force for a task in that role, for a model if one is given, with its config.json where that is at
+    hand. For a mixture (`arm` with several parts) the optimiser's values are those of the whole (`task_key` None), and
+    a task in it has only the others."""
     task = TASKS[task_key] if task_key else None
     mixed = task is not None and arm is not None and len(arm.parts) > 1
     allowed = tuple(name for name in names(task) if not (mixed and name in OPTIMISER))
-    found = {name: value for name, value in _published(task, role, grid.train.preset).items() if name in allowed}
+    found = {name: value for name, value in _preset(task, role, grid.train.preset, config).items() if name in allowed}
     if model is not None and model.lora is not None and "lr" in found:
         found["lr"] = LORA_RATE
     overrides = [*_overrides(grid, role, (task_key, arm.spelling if arm else None))]
@@ -105,17 +113,22 @@ def _overrides(grid: Grid, role: Role, keys: tuple[str | None, ...]) -> Iterator
             yield f"train.{role}.{name}", given[name]
 
 
-def _published(task: Task | None, role: Role, preset: str) -> dict[str, tuple[Any, str]]:
+def _preset(task: Task | None, role: Role, preset: str, config: Mapping[str, Any] | None) -> dict[str, tuple[Any, str]]:
     """Before any override."""
     own = dict(_BY_FORM.get(task.form, {})) if task else {}
     if task is not None and task.form == "sentence":
         return own | ({"neighbours": (4, XTREME)} if task.key == "bucc2018" else {})
-    settings = task.settings[preset] if task is not None and role == "target" else _intermediate(task)
+    target = task is not None and role == "target"
+    settings = task.settings["xtreme" if preset == "authors" else preset] if target and task else _intermediate(task)
     figures = {entry.name: (getattr(settings, entry.name), settings.source) for entry in fields(settings)}
+    if target and task and preset == "authors" and (theirs := published(config or {}, task.key)):
+        figures |= {name: (value, theirs.source) for name, value in theirs.settings.items()}
+        if "steps" in theirs.settings:
+            del figures["epochs"]
     return figures | {"micro_tokens": (MICRO_TOKENS, XTL)} | own
 
 
 def _intermediate(task: Task | None) -> Settings:
-    """jiant's defaults under either preset, since the XTREME scripts train no intermediates; also for a target's own
+    """jiant's defaults under any preset, since the XTREME scripts train no intermediates; also for a target's own
     task when it comes first (`xnli@de`)."""
     return presets.intermediate(384 if task is not None and task.form == "span" else 256)

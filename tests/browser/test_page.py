@@ -13,7 +13,7 @@ from tests import reports
 from tests.browser.conftest import Opened
 from tests.reports import KOREAN, SEVERAL
 from xtl.report import published, tables
-from xtl.report.contrasts import ContrastResult
+from xtl.report.differences import ContrastResult
 from xtl.report.heat import heat
 from xtl.report.model import Report
 from xtl.report.page import page

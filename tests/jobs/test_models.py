@@ -145,4 +145,4 @@ def test_an_answer_is_drawn_for_each_model(study: tuple[Plan, Store]) -> None:
         assert name in table
         assert f"{name}: " in caution
     assert "opened: attention bidirectional, trained all weights;" in caution
-    assert "trained adapters of rank 4, alpha 8, all-linear, continue after an intermediate;" in caution
+    assert "going-on: attention as trained, trained adapters of rank 4, alpha 8, all-linear, carry continue;" in caution

@@ -24,6 +24,7 @@ from tests.tiny import cpu
 from tests.unit.test_packed import WORDS, examples
 from xtl.architectures import ARCHITECTURES
 from xtl.errors import ModelError, UserError
+from xtl.grid_schema import Hyper
 from xtl.tasks import TASKS
 
 TEXTS = tuple([" ".join(WORDS)] * 3)
@@ -222,6 +223,32 @@ def test_the_documentation_has_every_architecture() -> None:
         ]
         for kind, known in ARCHITECTURES.items()
     ]
+
+
+def test_the_documentation_has_what_every_models_authors_published() -> None:
+    text = (ROOT / "docs/models.md").read_text(encoding="utf-8")
+    section = text.partition("## Settings that their authors published")[2].partition("\n## ")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("|")]
+    assert rows[2:] == [
+        [
+            f"{known.title}, hidden size {one.hidden:,}" if one.hidden else known.title,
+            " ".join(one.tasks),
+            ", ".join(
+                f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+                for name, value in one.settings.items()
+            ),
+            one.source,
+        ]
+        for known in ARCHITECTURES.values()
+        for one in known.published
+    ]
+
+
+def test_published_settings_are_of_targets_and_under_the_grids_names() -> None:
+    for known in ARCHITECTURES.values():
+        for one in known.published:
+            assert all(TASKS[task].target for task in one.tasks)
+            assert Hyper.model_validate(dict(one.settings)).model_dump(exclude_none=True) == dict(one.settings)
 
 
 def test_an_architecture_that_is_not_known_runs_the_plain_way() -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from xtl.errors import UserError
 from xtl.report.answer import sentence
-from xtl.report.contrasts import ContrastResult, compare
+from xtl.report.contrasts import compare
+from xtl.report.differences import ContrastResult
 from xtl.scoring.table import Score
 
 TRAINED_IN = {"none": (), "english": ("en",), "german": ("de",), "french": ("fr",)}

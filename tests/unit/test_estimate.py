@@ -195,7 +195,7 @@ def test_the_store_is_read_and_what_is_done_keeps_no_prediction(
 def test_json_says_how_long_and_how_it_is_known(planned: tuple[Plan, Inventory]) -> None:
     plan, _ = planned
     found = of(planned, read(manifest(stage(plan, "target xnli after none seed 1"))))
-    body = json.loads(json.dumps(as_json(plan.grid, plan, set(), found)))
+    body = json.loads(json.dumps(as_json(plan.grid, plan, set(), found, [])))
     by_title = {one["title"]: one for one in body["stages"]}
     assert by_title["target xnli after none seed 2"]["seconds"] == 230.0
     assert by_title["target xnli after none seed 2"]["seconds_from"] == "the median of 1 done of the same work"
@@ -228,7 +228,7 @@ def test_the_lines_below_a_plan_say_what_the_times_are_from(
         out = io.StringIO()
         console = Console(file=out, width=width, highlight=False)
         monkeypatch.setattr(common, "console", lambda console=console: console)
-        show(plan.grid, plan, set(), found)
+        show(plan.grid, plan, set(), found, [])
         lines = out.getvalue().splitlines()
         assert all(len(line) <= width for line in lines)
         said = " ".join(" ".join(lines).split())

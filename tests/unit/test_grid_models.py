@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.grids import grid, inventory
+from xtl.cli.plan import settings_in_force
 from xtl.errors import GridError, UserError
 from xtl.grid_models import Lora
 from xtl.inventory import Inventory, Model
@@ -63,6 +64,10 @@ def test_a_models_own_settings_are_the_strongest_and_adapters_have_a_rate_of_the
         ("[{name: x}]", "2: a model without 'model': write {model: Qwen/Qwen3-4B-Base}"),
         ("[a/b, a/b]", "2: model: 'a/b' is given twice; {model: ..., name: ...} tells two apart"),
         (
+            "[{model: a/b, train: {method: lora}}, {model: a/b, name: c, train: {method: lora, rank: 16}}]",
+            "2: model: 'c' is the same as 'a/b', trained alike: leave one out",
+        ),
+        (
             "[{model: a/b, train: {rank: 4}}]",
             "2: rank: 4 is of adapters: write `method: lora` beside it, or leave it out",
         ),
@@ -100,6 +105,16 @@ def test_where_a_model_is_read_is_in_the_keys_of_those_that_are_not_read_first(t
         stage.where.get("model"): stage.spec.get("head") for stage in plan.stages.values() if "model" in stage.spec
     }
     assert heads == {"a/b": None, "a/c": True, "a/d": None}
+
+
+def test_what_a_models_authors_published_is_its_own(tmp_path: Path) -> None:
+    of = grid(written("[a/b, a/c]", "train: {preset: authors}\n"), tmp_path)
+    have = known(of, b="xlm-roberta", c="deberta-v2")
+    plan = build(of, have)
+    epochs = {row.model: plan.stages[row.key].spec["settings"]["epochs"] for row in plan.rows if row.task == "xnli"}
+    assert epochs == {"a/b": 5, "a/c": 6}
+    shown = {one["name"]: one["values"]["epochs"] for one in settings_in_force(of, have) if one["role"] == "target"}
+    assert shown == {"xnli of a/c": 6, "xnli": 5}
 
 
 def known(of: object, **kinds: str) -> Inventory:

@@ -16,7 +16,7 @@ from tests import pages, reports
 from tests.reports import KOREAN, SEVERAL
 from xtl.errors import UserError
 from xtl.report import figures, panels, svg
-from xtl.report.contrasts import KINDS
+from xtl.report.differences import KINDS
 from xtl.report.heat import heat
 from xtl.report.model import Report
 from xtl.report.page import _template, page

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, GraniteConfig, GraniteModel
 
 from jobs import packed
 from jobs.finetune import Encoder
-from jobs.prompted import Asker
+from jobs.prompted import Asker, _head
 from tests.architectures import make, tokenizer_for
 from tests.grids import grid, inventory
 from tests.tiny import cpu
 from tests.unit.test_packed import WORDS, examples
-from xtl.errors import UserError
+from xtl.errors import ModelError, UserError
 from xtl.inventory import Inventory, Model
 from xtl.plan import build
 from xtl.prompts import prompts
@@ -73,6 +74,50 @@ def test_an_answer_is_what_greedy_generation_writes_up_to_the_end_of_the_line() 
     alone = [one.answers([example], ())[0] for example in found[:5]]
     assert alone == answers[:5], "what stands beside it in a batch changes nothing"
     assert one.pieces > 0
+
+
+def test_a_model_that_scales_its_scores_is_refused_and_one_that_does_not_is_not() -> None:
+    for kind in ("qwen3", "gemma3_text", "bloom"):
+        asker(kind, packs=kind != "bloom").check()
+    tokenizer = tokenizer_for("llama", TEXTS)
+    config = GraniteConfig(
+        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, logits_scaling=8.0, max_position_embeddings=512,
+    )  # fmt: skip
+    model = GraniteModel(config)
+    encoder = Encoder(model=model, tokenizer=tokenizer, device=cpu(), vocabulary="", reads="last")
+    spec = {"task": "xnli", "prompt": prompts()["xnli"], "settings": {}}
+    with pytest.raises(UserError, match="models of type granite scale or cap their scores"):
+        Asker(encoder=encoder, head=model.get_input_embeddings().weight.detach(), spec=spec).check()
+
+
+def test_weights_without_a_head_cannot_be_asked(tmp_path: Path) -> None:
+    one = asker()
+    one.model.config.tie_word_embeddings = False
+    with pytest.raises(ModelError, match=r"no language-model head .*; name a folder or a hub id that holds the whole"):
+        _head(tmp_path, one.encoder)
+    one.model.config.tie_word_embeddings = True
+    assert torch.equal(_head(tmp_path, one.encoder), one.head)
+
+
+def test_answers_count_the_examples_that_had_room_and_tell_how_far_they_are() -> None:
+    told: list[dict[str, Any]] = []
+    one = asker(length=60)
+    one.steps, one.progress = 12, told.append
+    shots = [{"id": "s", "text_a": "a cat sat", "text_b": "a cat ran", "label": "contradiction"}] * 2
+    one.answers(examples("mnli", 12), shots)
+    assert one.fewest == min(_room(one, example, shots) for example in examples("mnli", 12)) < 2
+    assert [figures["step"] for figures in told] == sorted(figures["step"] for figures in told)
+    assert (told[-1]["step"], told[-1]["steps"]) == (12, 12)
+    one.answers(examples("mnli", 2), ())
+    assert one.fewest == 0
+
+
+def _room(one: Asker, example: dict[str, Any], shots: list[dict[str, Any]]) -> int:
+    """How many of the examples fit before the question."""
+    room = 60 - max(len(one._pieces(answer)) for answer in prompts()["xnli"]["answers"].values()) - 1
+    question, shot = len(one.prompt(example, (), 10_000)), len(one.prompt(example, shots[:1], 10_000))
+    return max(n for n in range(len(shots) + 1) if n == 0 or question + n * (shot - question) <= room)
 
 
 def test_examples_stand_in_front_with_their_answers() -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from xtl.report.answer import answer, claimed
-from xtl.report.contrasts import ContrastResult, compare, with_seeds
+from xtl.report.contrasts import compare
+from xtl.report.differences import ContrastResult, with_seeds
 from xtl.scoring.table import Score
 
 TRAINED_IN = {"none": (), "english": ("en",), "german": ("de",), "null": ("en",)}

@@ -61,10 +61,12 @@ def test_the_table_of_layers_says_the_setting_too() -> None:
     found["metrics"]["sweep"] = {"de": [1.0, 2.0]}
     row = {"model": "tiny", "arm": "none", "seed": 1, "task": "tatoeba"}
     lines = list(csv.DictReader(io.StringIO(to_csv(sweep_of(row, found), "zero-shot", SWEEP).decode())))
-    assert [(line["layer"], line["value"], line["setting"]) for line in lines] == [
-        ("0", "1.0", "zero-shot"),
-        ("1", "2.0", "zero-shot"),
+    assert [(line["pooling"], line["layer"], line["value"], line["setting"]) for line in lines] == [
+        ("mean", "0", "1.0", "zero-shot"),
+        ("mean", "1", "2.0", "zero-shot"),
     ]
+    found["metrics"]["sweep_last"] = {"de": [3.0]}
+    assert [(line["pooling"], line["layer"], line["value"]) for line in sweep_of(row, found)][2:] == [("last", 0, 3.0)]
 
 
 def test_what_is_not_zero_shot_is_flagged_and_told() -> None:

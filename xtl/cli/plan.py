@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from xtl.estimate import Estimate
     from xtl.grid import Grid
     from xtl.grid_models import StudyModel
+    from xtl.inventory import Inventory
     from xtl.plan import Plan
+
+#: Settings in force: role, name, values and, by the values' names, sources.
+Entry = dict[str, Any]
 
 
 def plan(
@@ -54,16 +58,17 @@ def plan(
     opened = open_grid_store(grid) if grid.store else None
     done = commit.manifests(opened) & set(found.stages) if opened else set()
     estimate = forecast(found, inventory, opened, gpu)
+    settings = settings_in_force(grid, inventory)
     large = list(too_large(grid, inventory, estimate.gpu))
     if output == Output.json:
-        print_json({**as_json(grid, found, done, estimate), "too_large": large})
+        print_json({**as_json(grid, found, done, estimate, settings), "too_large": large})
     else:
-        show(grid, found, done, estimate)
+        show(grid, found, done, estimate, settings)
         for line in large:
             print(line)
 
 
-def as_json(grid: Grid, plan: Plan, done: set[str], estimate: Estimate) -> dict[str, Any]:
+def as_json(grid: Grid, plan: Plan, done: set[str], estimate: Estimate, settings: Sequence[Entry]) -> dict[str, Any]:
     """The whole plan for a program. Of a stage without an encoder, tokens are 0 and seconds null."""
     from xtl.work import model_of
 
@@ -89,34 +94,41 @@ def as_json(grid: Grid, plan: Plan, done: set[str], estimate: Estimate) -> dict[
             for stage in plan.stages.values()
         ],
         "rows": [{"model": r.model, "arm": r.arm, "seed": r.seed, "task": r.task, "key": r.key} for r in plan.rows],
-        "settings": settings_in_force(grid),
+        "settings": list(settings),
         "gpu": estimate.gpu,
         "gpu_hours": estimate.hours(plan.stages.keys() - done),
         "not_estimated": _not_estimated(plan, done, estimate),
     }
 
 
-def settings_in_force(grid: Grid) -> list[dict[str, Any]]:
+def settings_in_force(grid: Grid, inventory: Inventory) -> list[Entry]:
     """One entry a task and role, and again for each model with settings of its own: every value and where it comes
     from."""
-    own = [model for model in grid.models if model.lora or model.hyper]
+    from xtl.architectures import published
+
+    configs = {model.name: inventory.models[model.place].config for model in grid.models}
+
+    def theirs(model: StudyModel) -> bool:
+        return grid.train.preset == "authors" and any(published(configs[model.name], x.task) for x in grid.targets)
+
+    own = [model for model in grid.models if model.lora or model.hyper or theirs(model)]
     models = [*([None] if len(own) < len(grid.models) else []), *own]
     how = [model for model in grid.models if model.special]
     return [
         *({"role": "model", "name": m.name, "values": m.special, "sources": m.sources} for m in how),
-        *(entry for model in models for entry in _settings_of(grid, model)),
+        *(entry for model in models for entry in _settings_of(grid, model, configs[model.name] if model else {})),
         *_asked(grid),
     ]
 
 
-def _asked(grid: Grid) -> Iterator[dict[str, Any]]:
+def _asked(grid: Grid) -> Iterator[Entry]:
     if any(arm.prompted for arm in grid.arms):
         values = grid.prompted.model_dump()
         sources = {name: "grid" if name in grid.prompted.model_fields_set else "xtl default" for name in values}
         yield {"role": "intermediate", "name": "prompted", "values": values, "sources": sources}
 
 
-def _settings_of(grid: Grid, model: StudyModel | None) -> Iterator[dict[str, Any]]:
+def _settings_of(grid: Grid, model: StudyModel | None, config: Mapping[str, Any]) -> Iterator[Entry]:
     from xtl.settings import resolve
 
     of = f" of {model.name}" if model and len(grid.models) > 1 else ""
@@ -130,11 +142,11 @@ def _settings_of(grid: Grid, model: StudyModel | None) -> Iterator[dict[str, Any
             name = (arm.spelling if len(arm.parts) == 1 else f"{arm.spelling}: {part.task}") + of
             yield {"role": "intermediate", "name": name, "values": one.values, "sources": one.sources}
     for target in grid.targets:
-        one = resolve(grid, "target", target.task, model=model)
+        one = resolve(grid, "target", target.task, model=model, config=config)
         yield {"role": "target", "name": target.task + of, "values": one.values, "sources": one.sources}
 
 
-def show(grid: Grid, plan: Plan, done: set[str], estimate: Estimate) -> None:
+def show(grid: Grid, plan: Plan, done: set[str], estimate: Estimate, settings: Sequence[Entry]) -> None:
     """The plan for a person."""
     from xtl.cli.common import console
 
@@ -143,7 +155,7 @@ def show(grid: Grid, plan: Plan, done: set[str], estimate: Estimate) -> None:
     tables = (_stages_table(plan, done, estimate, keys=keys) for keys in (True, False))
     out.print(next((table for table in tables if _fits(out, table)), _stages_table(plan, done, estimate, keys=False)))
     out.print("\nsettings in force", style="bold")
-    out.print(_settings_table(grid))
+    out.print(_settings_table(settings))
     users = Counter(row.key for row in plan.rows)
     shared = sum(count - 1 for count in users.values())
     out.print(
@@ -190,7 +202,7 @@ def _stages_table(plan: Plan, done: set[str], estimate: Estimate, *, keys: bool)
     return table
 
 
-def _settings_table(grid: Grid) -> Table:
+def _settings_table(settings: Sequence[Entry]) -> Table:
     """A block a set of settings, headed by all that have the very same, from the same sources."""
     from rich.padding import Padding
     from rich.table import Table
@@ -199,7 +211,7 @@ def _settings_table(grid: Grid) -> Table:
     from xtl.cli.common import plain
 
     alike: dict[tuple[Any, ...], list[str]] = {}
-    for entry in settings_in_force(grid):
+    for entry in settings:
         by_source: dict[str, list[str]] = {}
         for name, value in entry["values"].items():
             by_source.setdefault(entry["sources"][name], []).append(f"{name} {value}")

@@ -1,5 +1,5 @@
-"""Whether a study's models were trained alike on its targets, and in what they were not: what stands beside figures
-of several."""
+"""Whether a study's models were trained alike, on its intermediates and on its targets, and in what they were not: what
+stands beside figures of several."""
 
 from __future__ import annotations
 
@@ -16,13 +16,17 @@ def unlike(rows: Sequence[Mapping[str, Any]], manifests: Mapping[str, Mapping[st
 
     rows: the study's, with the key of the stage that answers for each.
     """
-    found: dict[str, dict[str, dict[str, str]]] = defaultdict(lambda: defaultdict(dict))  # setting, model, task
+    found: dict[str, dict[str, dict[str, str]]] = defaultdict(lambda: defaultdict(dict))  # setting, model, place
     models = list(dict.fromkeys(row["model"] for row in rows))
     for row in rows:
         manifest = manifests.get(row["key"])
         if manifest and "prompt" not in manifest["spec"]:  # what is asked is not trained
-            for name, value in _settings(manifest["spec"]):
+            for name, value in _settings(manifest["spec"], manifest["spec"]["settings"]):
                 found[name][row["model"]][row["task"]] = value
+            before = manifests.get(manifest["spec"]["parents"]["encoder"])
+            if before and before["spec"]["kind"] == "intermediate":
+                for name, value in _settings(before["spec"], _of_intermediate(before["spec"])):
+                    found[name][row["model"]][f"the intermediate {row['arm']}"] = value
     differing = [name for name, by in found.items() if _differs([_of(by, model) for model in models])]
     if len(models) < 2 or not differing:
         return []
@@ -30,40 +34,56 @@ def unlike(rows: Sequence[Mapping[str, Any]], manifests: Mapping[str, Mapping[st
     return [f"The models were not all trained alike. {'; '.join(told)}. A difference between them is one of both."]
 
 
-def _differs(by_task: Sequence[Mapping[str, str]]) -> bool:
-    """Whether two models have another value on a task that both have results on."""
-    tasks = {task for one in by_task for task in one}
-    return any(len({one[task] for one in by_task if task in one}) > 1 for task in tasks)
+def _differs(by_place: Sequence[Mapping[str, str]]) -> bool:
+    """Whether two models have another value on a task or an intermediate that both have results on."""
+    places = {place for one in by_place for place in one}
+    return any(len({one[place] for one in by_place if place in one}) > 1 for place in places)
 
 
 def _of(by: Mapping[str, Mapping[str, str]], model: str) -> Mapping[str, str]:
     return by.get(model, {})
 
 
-def _settings(spec: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    trains = "lr" in spec["settings"]
+def _of_intermediate(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Its optimiser's settings, and of each task's own (lengths) those that all its tasks agree on, or each."""
+    own: dict[str, dict[str, Any]] = defaultdict(dict)
+    for part in spec["parts"]:
+        for name, value in part["settings"].items():
+            own[name][part["task"]] = value
+    told = {
+        name: next(iter(by.values())) if len(set(by.values())) == 1 else ", ".join(f"{by[x]} of {x}" for x in by)
+        for name, by in own.items()
+    }
+    return {**spec["optimiser"], **told}
+
+
+def _settings(spec: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    trains = "lr" in settings
     yield "attention", str(spec.get("attention", "as trained"))
     if trains:
         lora = spec.get("lora")
         yield "trained", "all weights" if lora is None else _adapters(lora)
-        for name, value in spec["settings"].items():
+        if lora and "carry" in lora:
+            yield "carry", lora["carry"]
+        for name, value in settings.items():
             if name not in _NO_MATTER:
                 yield name, f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _adapters(lora: Mapping[str, Any]) -> str:
     targets = lora["targets"] if isinstance(lora["targets"], str) else "+".join(lora["targets"])
-    carried = f", {lora['carry']} after an intermediate" if "carry" in lora else ""
-    return f"adapters of rank {lora['rank']}, alpha {lora['alpha']}, {targets}{carried}"
+    return f"adapters of rank {lora['rank']}, alpha {lora['alpha']}, {targets}"
 
 
 def _told(by_setting: Mapping[str, Mapping[str, str]]) -> str:
-    """A value where it is the same on all tasks, else the task with each."""
+    """A value where it is the same everywhere, else where each is."""
     parts = []
-    for name, by_task in by_setting.items():
-        values = set(by_task.values())
-        if len(values) == 1:
-            parts.append(f"{name} {values.pop()}")
-        elif values:
-            parts.append(f"{name} " + ", ".join(f"{value} on {task}" for task, value in by_task.items()))
+    for name, by_place in by_setting.items():
+        places: dict[str, list[str]] = defaultdict(list)
+        for place, value in by_place.items():
+            places[value].append(place)
+        if len(places) == 1:
+            parts.append(f"{name} {next(iter(places))}")
+        elif places:
+            parts.append(f"{name} " + ", ".join(f"{value} on {' and '.join(of)}" for value, of in places.items()))
     return ", ".join(parts) or "no result yet"

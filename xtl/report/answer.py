@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xtl.report.contrasts import COMPARED, ContrastResult, Figure, Interval
+from xtl.report.differences import COMPARED, ContrastResult, Figure, Interval
 from xtl.report.model import Answer
 from xtl.scoring.claims import ENOUGH
 

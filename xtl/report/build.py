@@ -11,13 +11,14 @@ from typing import Any
 from xtl.errors import UserError
 from xtl.report.alike import unlike
 from xtl.report.answer import answer
+from xtl.report.asked import asked
 from xtl.report.contrasts import Noise, compare, no_items
-from xtl.report.model import ArmFacts, LayerCurve, Report, Seen
+from xtl.report.model import ArmFacts, LayerCurve, Pooling, Report, Seen
 from xtl.report.runs import Evidence, Manifest, runs
 from xtl.report.study import study
 from xtl.scoring.counts import mean
-from xtl.scoring.table import Score, gather, sweep_of
-from xtl.scoring.xtreme import targets
+from xtl.scoring.table import SWEEPS, Score, gather, sweep_of
+from xtl.scoring.xtreme import summarise, targets
 
 _ARM = {"name", "tasks", "languages"}
 _CONTRAST = {"name", "arm", "against", "tasks", "languages"}
@@ -114,7 +115,7 @@ def build(spec: Mapping[str, Any], key: str, evidence: Evidence, *, noise: Noise
         key=key,
     )
     broken = (f"A score that is no number is left out and counts as missing: {x}." for x in found.broken)
-    return cautioned(report, [*unlike(rows, manifests), *broken])
+    return cautioned(report, [*unlike(rows, manifests), *asked(rows, manifests), *broken])
 
 
 def cautioned(report: Report, more: Iterable[str]) -> Report:
@@ -158,27 +159,31 @@ def _range(values: Iterable[int]) -> tuple[int, int]:
 def _curves(
     rows: Sequence[Mapping[str, Any]], sweep: Sequence[Score], manifests: Mapping[str, Manifest | None]
 ) -> Iterable[LayerCurve]:
-    """A curve for every arm and retrieval task, over what is there."""
-    by: dict[tuple[str, str, str], dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    """A curve for every arm, retrieval task and pooling, over what is there."""
+    by: dict[tuple[str, str, str, Pooling], dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     split = {}
     for line in sweep:
-        place = line["model"], line["intermediate"], line["task"]
+        place = line["model"], line["intermediate"], line["task"], line["pooling"]
         by[place][line["layer"]].append(line["value"])
         split[place] = line["split"]
     for place, layers in by.items():
-        model, arm, task = place
-        there = [row for row in rows if (row["model"], row["arm"], row["task"]) == place and manifests.get(row["key"])]
+        model, arm, task, pooling = place
+        run = model, arm, task
+        there = [row for row in rows if (row["model"], row["arm"], row["task"]) == run and manifests.get(row["key"])]
         keys = dict.fromkeys(row["key"] for row in there)
         stages = [manifest["metrics"] for key in keys if (manifest := manifests[key])]
+        chosen = [stage[SWEEPS[pooling][1]] for stage in stages]
         yield LayerCurve(
             model=model,
             arm=arm,
             task=task,
+            pooling=pooling,
             split=split[place],
             values=tuple(mean(values) for _, values in sorted(layers.items())),
-            fixed=stages[0]["layer"],
-            chosen=tuple(sorted({stage["chosen_layer"]["layer"] for stage in stages})),
-            rule=stages[0]["chosen_layer"]["rule"],
+            fixed=stages[0]["layer"] if pooling == "mean" else None,
+            chosen=tuple(sorted({best["layer"] for best in chosen})),
+            rule=chosen[0]["rule"],
+            score=mean(summarise({task: best["scores"]}).tasks[task].score for best in chosen),
             seeds=len(there),
             stages=len(stages),
         )

@@ -1,134 +1,22 @@
-"""The named contrasts: arm against arm, by the paired differences of equal seeds. Pure.
-
-A difference is arm minus baseline in points of the task's headline metric. The headline of a task is the mean over what
-is compared: the contrast's languages, or all but English. Beside it every kind of language has a figure of its own:
-
-    seen, seen-by-both, seen-by-baseline   text of it was in the arm's intermediate, in both, in the baseline's
-    unseen                                 in neither
-    trained    the target itself was trained in it under either arm (translate-train alone)
-    english    the language of fine-tuning, so no transfer
-    own        an intermediate trained this very task in it: not zero-shot, and in no headline
-
-Seeds and test items are two sources of noise and have an interval each (see `seeds.py` and `resample.py`).
-"""
+"""The named contrasts: arm against arm, by the paired differences of equal seeds (pairs.py), over tasks, and corrected
+for how many contrasts there are. Pure."""
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from xtl.errors import UserError
+from xtl.report.differences import COMPARED, ContrastResult, Figure, Interval, TaskDifference, with_seeds
+from xtl.report.pairs import Cells, Pair, cells, of_model, of_task, with_layers
 from xtl.scoring.counts import mean
-from xtl.scoring.items import headline
 from xtl.scoring.table import Score
 from xtl.scoring.xtreme import targets
 
 if TYPE_CHECKING:
     from xtl.scoring.resample import Comparison, ItemNoise
-
-Interval = tuple[float, float]
-Kind = Literal["seen", "seen-by-both", "seen-by-baseline", "unseen", "trained", "english", "own"]
-KINDS: tuple[Kind, ...] = ("seen", "seen-by-both", "seen-by-baseline", "unseen", "trained", "english", "own")
-#: Those that a headline is over where the contrast names no languages.
-COMPARED: tuple[Kind, ...] = KINDS[:5]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Figure:
-    """A difference in points, the mean over the seeds and, within a seed, over the languages. by_seed: paired, by seed.
-    seeds: the 95 % interval of the paired t statistic, None with one seed; items: that over test items with these seeds
-    given, None where the items are not at hand. p: two-sided, of the paired t test, sign_p of the exact sign-flip test,
-    None with one seed."""
-
-    value: float
-    by_seed: Mapping[int, float]
-    languages: tuple[str, ...]
-    seeds: Interval | None = None
-    items: Interval | None = None
-    p: float | None = None
-    sign_p: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class LanguageDifference:
-    """One language of one task. arm and against: their scores, means over the common seeds."""
-
-    language: str
-    kind: Kind
-    arm: float
-    against: float
-    difference: Figure
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaskDifference:
-    """One task of a contrast. headline: None where nothing is compared, and `hole` says why: a result is missing, or,
-    `excluded`, the task has nothing to compare and never will. by_kind: for each kind of language that there is. iqm:
-    the interquartile mean of the headline's differences over languages and seeds; improvement: the probability that a
-    run of the arm beats one of the baseline. missing: compared languages that one of the two lacks. chosen_layer:
-    retrieval's difference at the chosen layer, `layer_rule` dev or oracle."""
-
-    task: str
-    split: str = ""
-    headline: Figure | None = None
-    hole: str = ""
-    excluded: bool = False
-    by_kind: Mapping[str, Figure]
-    languages: tuple[LanguageDifference, ...] = ()
-    iqm: float | None = None
-    improvement: float | None = None
-    missing: tuple[str, ...] = ()
-    chosen_layer: Figure | None = None
-    layer_rule: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ContrastResult:
-    """One named contrast on one model; or across two, where `base` is the baseline's, and arm and against say which is
-    whose. overall: over its tasks, each counting as much, at the seeds that are common to
-    all; None where a result is missing. without_retrieval: the same less Tatoeba and BUCC, where it is over others,
-    too. overall_by_kind: over the tasks that have each of these kinds, where several tasks have several kinds.
-    overall_iqm, overall_improvement: means over the tasks of theirs, None where their seeds differ. holm: what
-    `figure.p` is, corrected for all named contrasts on every model, those that have no result yet included.
-    degenerate: runs behind its figures that predict one class in a compared language, a phrase each."""
-
-    name: str
-    model: str
-    arm: str
-    against: str
-    tasks: tuple[TaskDifference, ...]
-    overall: Figure | None = None
-    without_retrieval: Figure | None = None
-    overall_by_kind: Mapping[str, Figure]
-    overall_iqm: float | None = None
-    overall_improvement: float | None = None
-    holm: float | None = None
-    degenerate: tuple[str, ...] = ()
-    base: str = ""
-
-    @property
-    def seeds(self) -> int:
-        """How many seeds its figure is over; while that is not there, the fewest of any task."""
-        figures = [self.figure] if self.figure else [task.headline for task in self.tasks]
-        return min((len(one.by_seed) for one in figures if one), default=0)
-
-    @property
-    def figure(self) -> Figure | None:
-        """What the contrast comes down to: its one task's difference, or that over all of them."""
-        return self.tasks[0].headline if len(self.tasks) == 1 else self.overall
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Cell:
-    value: float
-    zero_shot: bool
-    split: str
-
-
-Cells = Mapping[tuple[str, str, int, str], Mapping[str, _Cell]]  # (model, arm, seed, task) -> language
 
 #: What `resample.item_noise` gives for a model and task, by comparison; without test items at hand, nothing.
 Noise = Callable[[str, str, Mapping[str, "Comparison"]], Mapping[str, "ItemNoise"]]
@@ -137,27 +25,6 @@ Noise = Callable[[str, str, Mapping[str, "Comparison"]], Mapping[str, "ItemNoise
 def no_items(model: str, task: str, comparisons: Mapping[str, Comparison]) -> Mapping[str, ItemNoise]:
     """Intervals over seeds alone."""
     return {}
-
-
-def cells(scores: Iterable[Score], checkpoint: str = "last") -> Cells:
-    """The headline figure of every language by one checkpoint rule. Raises UserError for a figure that is no number."""
-    metrics: dict[tuple[str, str, int, str], dict[str, dict[str, Score]]] = defaultdict(lambda: defaultdict(dict))
-    for score in scores:
-        if not math.isfinite(score["value"]):
-            where = " ".join(
-                str(score[name]) for name in ("model", "intermediate", "seed", "task", "language", "metric")
-            )
-            raise UserError(f"the scores table holds {score['value']} for {where} (stage {score['stage'][:12]})")
-        if score["checkpoint"] == checkpoint:
-            row = score["model"], score["intermediate"], score["seed"], score["task"]
-            metrics[row][score["language"]][score["metric"]] = score
-    return {row: {x: _cell(figures) for x, figures in languages.items()} for row, languages in metrics.items()}
-
-
-def _cell(figures: Mapping[str, Score]) -> _Cell:
-    one = next(iter(figures.values()))
-    value = headline({metric: score["value"] for metric, score in figures.items()})
-    return _Cell(value=value, zero_shot=one["zero_shot"], split=one["split"])
 
 
 def compare(
@@ -191,7 +58,7 @@ def compare(
     for model in models:
         for task in tasks:
             pairs = {
-                index: _Pair(
+                index: Pair(
                     model=model,
                     task=task,
                     arm=one["arm"],
@@ -205,8 +72,8 @@ def compare(
             for index, pair in pairs.items():
                 held = set(trained_in[pair.arm]), set(trained_in[pair.against])
                 items = resampled.get(str(index))
-                result = _task(pair, table, held, tuple(named[index]["languages"]), setting, items)
-                found[index, model].append(_with_layers(result, pair, layers))
+                result = of_task(pair, table, held, tuple(named[index]["languages"]), setting, items)
+                found[index, model].append(with_layers(result, pair, layers))
                 headline = result.headline
                 draws[index, model].append(items.means(headline.languages) if items and headline else None)
     results = [
@@ -235,39 +102,7 @@ def _both(one: Mapping[str, Any], model: str, task: str, planned: Container[tupl
     return planned is None or all(side in planned for side in sides)
 
 
-def of_model(model: str, arm: str) -> str:
-    """An arm of one of several models."""
-    return f"{arm} of {model}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Pair:
-    """base: the model of the baseline."""
-
-    model: str
-    task: str
-    arm: str
-    against: str
-    base: str
-
-    @property
-    def names(self) -> tuple[str, str]:
-        """What the arm and the baseline are called; with their models, where those differ."""
-        if self.base == self.model:
-            return self.arm, self.against
-        return of_model(self.model, self.arm), of_model(self.base, self.against)
-
-    def runs(self, table: Cells) -> dict[int, tuple[Mapping[str, _Cell], Mapping[str, _Cell]]]:
-        """By common seed: the arm's languages and the baseline's."""
-        both: dict[int, tuple[Mapping[str, _Cell], Mapping[str, _Cell]]] = {}
-        for model, arm, seed, task in table:
-            other = (self.base, self.against, seed, task)
-            if (model, arm, task) == (self.model, self.arm, self.task) and other in table:
-                both[seed] = table[model, arm, seed, task], table[other]
-        return dict(sorted(both.items()))
-
-
-def _comparisons(pairs: Mapping[int, _Pair], table: Cells) -> dict[str, Comparison]:
+def _comparisons(pairs: Mapping[int, Pair], table: Cells) -> dict[str, Comparison]:
     from xtl.scoring.resample import Comparison
 
     return {
@@ -275,133 +110,6 @@ def _comparisons(pairs: Mapping[int, _Pair], table: Cells) -> dict[str, Comparis
         for index, pair in pairs.items()
         if (runs := pair.runs(table))
     }
-
-
-def _task(
-    pair: _Pair,
-    table: Cells,
-    held: tuple[set[str], set[str]],
-    named: tuple[str, ...],
-    setting: str,
-    items: ItemNoise | None,
-) -> TaskDifference:
-    """The pair on one task. held: languages of the arm's intermediate and of the baseline's."""
-    runs = pair.runs(table)
-    if not runs:
-        return TaskDifference(task=pair.task, by_kind={}, hole=_no_runs(pair, table))
-    everywhere = [set(one) & set(other) for one, other in runs.values()]
-    anywhere = dict.fromkeys(language for sides in runs.values() for side in sides for language in side)
-    wanted = [language for language in anywhere if not named or language in named]
-    common = [language for language in wanted if all(language in there for there in everywhere)]
-    kinds = {language: _kind(language, runs, held, setting) for language in common}
-    compared = tuple(x for x in common if kinds[x] in COMPARED or (named and kinds[x] == "english"))
-    groups: dict[str, tuple[str, ...]] = {language: (language,) for language in common}
-    groups |= {kind: found for kind in KINDS if (found := tuple(x for x in common if kinds[x] == kind))}
-    if compared:
-        groups["headline"] = compared
-    figures = {name: _figure(runs, found, items) for name, found in groups.items()}
-    hole, excluded = _nothing_compared(wanted, common) if not compared else ("", False)
-    return TaskDifference(
-        task=pair.task,
-        split=next(iter(next(iter(runs.values()))[0].values())).split,
-        headline=figures.get("headline"),
-        hole=hole,
-        excluded=excluded,
-        by_kind={kind: figures[kind] for kind in KINDS if kind in figures},
-        languages=tuple(_language(x, kinds[x], runs, figures[x]) for x in common),
-        missing=tuple(x for x in (named or anywhere) if x not in common and x in targets()[pair.task].languages),
-        **_robust(runs, compared),
-    )
-
-
-def _nothing_compared(wanted: Sequence[str], common: Sequence[str]) -> tuple[str, bool]:
-    """Why no language is compared, and whether that will stay so."""
-    if not wanted:
-        return "none of the contrast's languages is scored", True
-    if common:
-        return "every language is English or the task's own", True
-    return "no language is there in both arms", False
-
-
-def _no_runs(pair: _Pair, table: Cells) -> str:
-    """Why there is nothing to pair."""
-    sides = (pair.model, pair.arm), (pair.base, pair.against)
-    by_arm = {
-        name: sorted(s for m, a, s, t in table if (m, a, t) == (model, arm, pair.task))
-        for name, (model, arm) in zip(pair.names, sides, strict=True)
-    }
-    lacking = [arm for arm, found in by_arm.items() if not found]
-    if lacking:
-        return f"no result yet of {' and of '.join(lacking)}"
-    told = "; ".join(f"{arm}: {' '.join(map(str, found))}" for arm, found in by_arm.items())
-    return f"the two arms have no seed in common ({told})"
-
-
-def _kind(language: str, runs: Mapping[int, Any], held: tuple[set[str], set[str]], setting: str) -> Kind:
-    if language == "en":
-        return "english"
-    arm, against = (all(sides[which][language].zero_shot for sides in runs.values()) for which in (0, 1))
-    if arm != against or (not arm and setting == "zero-shot"):
-        return "own"
-    if not arm:
-        return "trained"
-    of_arm, of_baseline = (language in languages for languages in held)
-    if of_arm:
-        return "seen-by-both" if of_baseline else "seen"
-    return "seen-by-baseline" if of_baseline else "unseen"
-
-
-def _figure(runs: Mapping[int, Any], languages: tuple[str, ...], items: ItemNoise | None = None) -> Figure:
-    by_seed = {
-        seed: mean(arm[x].value for x in languages) - mean(against[x].value for x in languages)
-        for seed, (arm, against) in runs.items()
-    }
-    found = items.interval(languages) if items else None
-    return with_seeds(by_seed, languages, (found.low, found.high) if found else None)
-
-
-def with_seeds(by_seed: Mapping[int, float], languages: tuple[str, ...], items: Interval | None = None) -> Figure:
-    """The figure that paired differences by seed make."""
-    from xtl.scoring.seeds import seed_noise
-
-    found = seed_noise(by_seed, of="a contrast")
-    both = None if found.low is None or found.high is None else (found.low, found.high)
-    return Figure(
-        value=found.mean,
-        by_seed=dict(by_seed),
-        languages=languages,
-        seeds=both,
-        items=items,
-        p=found.p if both else None,
-        sign_p=found.sign_flip_p if both else None,
-    )
-
-
-def _language(language: str, kind: Kind, runs: Mapping[int, Any], figure: Figure) -> LanguageDifference:
-    arm, against = (mean(sides[which][language].value for sides in runs.values()) for which in (0, 1))
-    return LanguageDifference(language=language, kind=kind, arm=arm, against=against, difference=figure)
-
-
-def _robust(runs: Mapping[int, Any], languages: tuple[str, ...]) -> dict[str, Any]:
-    """Summaries over languages and seeds that no single language decides (Agarwal et al. 2021)."""
-    if not languages:
-        return {}
-    from xtl.scoring.summaries import interquartile_mean, probability_of_improvement
-
-    arm, against = ([[sides[which][x].value for x in languages] for sides in runs.values()] for which in (0, 1))
-    differences = [[a - b for a, b in zip(one, other, strict=True)] for one, other in zip(arm, against, strict=True)]
-    return {"iqm": interquartile_mean(differences), "improvement": probability_of_improvement(arm, against)}
-
-
-def _with_layers(result: TaskDifference, pair: _Pair, layers: Mapping[str, Cells]) -> TaskDifference:
-    """Retrieval's difference at the chosen layer beside that at the fixed one, in the same languages."""
-    if result.headline is None:
-        return result
-    for rule, table in layers.items():
-        runs = {seed: sides for seed, sides in pair.runs(table).items() if seed in result.headline.by_seed}
-        if runs:
-            return replace(result, chosen_layer=_figure(runs, result.headline.languages), layer_rule=rule)
-    return result
 
 
 def _contrast(

@@ -29,7 +29,7 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
-from xtl.report.contrasts import ContrastResult, Figure
+from xtl.report.differences import ContrastResult, Figure
 from xtl.report.model import Report
 
 COLUMNS = ("contrast", "model", "arm", "against", "level", "task", "kind", "language", "arm_score",

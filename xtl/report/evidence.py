@@ -10,8 +10,8 @@ from typing import Any
 from xtl.errors import Corrupt, NotFound, UserError
 from xtl.keys import parent_keys
 from xtl.report.build import build, cautioned, check, rows_of
-from xtl.report.contrasts import of_model
 from xtl.report.model import Report
+from xtl.report.pairs import of_model
 from xtl.report.runs import Evidence, Manifest
 from xtl.scoring.resample import Comparison, ItemNoise, item_noise
 from xtl.scoring.run_items import Items, read_items

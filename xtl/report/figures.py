@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from xtl.report.contrasts import KINDS, ContrastResult, Figure, LanguageDifference, TaskDifference
+from xtl.report.differences import KINDS, ContrastResult, Figure, LanguageDifference, TaskDifference
 from xtl.report.shown import counted, points, span, told
 from xtl.report.svg import Canvas, Scale, line, scale
 from xtl.report.tables import WORDS, clean

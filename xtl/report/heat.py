@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from xtl.report.contrasts import Figure, with_seeds
+from xtl.report.differences import Figure, with_seeds
 from xtl.report.model import Report
 from xtl.report.study import Cell, Line
 from xtl.scoring.counts import mean

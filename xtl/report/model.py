@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from xtl.report.contrasts import ContrastResult
+from xtl.report.differences import ContrastResult
 from xtl.report.study import Study, runs_told
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,7 @@ class Answer:
 
 
 Range = tuple[int, int]
+Pooling = Literal["mean", "last"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,23 +55,31 @@ class ArmFacts:
 @dataclass(frozen=True, kw_only=True)
 class LayerCurve:
     """Retrieval by layer, 0 being the embeddings: the headline metric, mean over the languages and seeds, on `split`.
-    fixed: the layer of the headline; chosen: the best one, by `rule` (on dev, or oracle: where it is scored). stages:
-    behind the seeds; one alone where the seed changes nothing."""
+    pooling: what stands for a sentence, the mean of its pieces (the headline) or its last one. fixed: the layer of the
+    headline, None of last pieces, which have none; chosen: the best one, by `rule` (on dev, or oracle: where it is
+    scored), with the score there. stages: behind the seeds; one alone where the seed changes nothing."""
 
     model: str
     arm: str
     task: str
+    pooling: Pooling = "mean"
     split: str
     values: tuple[float, ...]
-    fixed: int
+    fixed: int | None
     chosen: tuple[int, ...]
     rule: str
+    score: float
     seeds: int
     stages: int
 
     @property
     def told(self) -> str:
         return runs_told(self.seeds, self.stages)
+
+    @property
+    def of(self) -> str:
+        """What is shown of: the task, and what stands for a sentence where that is not the headline's."""
+        return self.task if self.pooling == "mean" else f"{self.task}, last pieces,"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +127,14 @@ class Report:
     xtl: str
     key: str
     format: int = FORMAT
+
+    @property
+    def sweeps(self) -> list[list[LayerCurve]]:
+        """The curves that are shown together: of a model, task and pooling, one an arm."""
+        found: dict[tuple[str, str, str], list[LayerCurve]] = {}
+        for curve in self.layers:
+            found.setdefault((curve.model, curve.task, curve.pooling), []).append(curve)
+        return list(found.values())
 
 
 def to_json(report: Report) -> bytes:

@@ -17,9 +17,9 @@ from typing import Any
 
 from xtl.errors import MissingPackage
 from xtl.report import figures, panels, tables
-from xtl.report.contrasts import KINDS, ContrastResult
+from xtl.report.differences import KINDS, ContrastResult
 from xtl.report.heat import baseline, heat
-from xtl.report.model import LayerCurve, Report, Run
+from xtl.report.model import Report, Run
 from xtl.report.shown import counted, points, span
 from xtl.report.study import average_text, cell_text, notes
 from xtl.report.svg import CSS
@@ -124,11 +124,8 @@ def _contrasts(report: Report) -> list[_Shown]:
 
 def _layers(report: Report) -> list[_Layers]:
     """A figure and its table of each model and retrieval task."""
-    found: dict[tuple[str, str], list[LayerCurve]] = {}
-    for curve in report.layers:
-        found.setdefault((curve.model, curve.task), []).append(curve)
     base, setting = baseline(report), report.setting
-    drawn = [panels.layer_curves(one, base, f"layers-{at}", setting) for at, one in enumerate(found.values())]
+    drawn = [panels.layer_curves(one, base, f"layers-{at}", setting) for at, one in enumerate(report.sweeps)]
     return [_Layers(figure=a, table=b) for a, b in zip(drawn, tables.sweeps(report), strict=True)]
 
 

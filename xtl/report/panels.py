@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from xtl.report.contrasts import Figure
+from xtl.report.differences import Figure
 from xtl.report.figures import short
 from xtl.report.heat import HeatCell, HeatRow
 from xtl.report.model import LayerCurve
@@ -78,11 +78,11 @@ def layer_curves(curves: Sequence[LayerCurve], base: str, identifier: str, setti
         wide * min(columns, len(curves)) + 10,
         tall * rows + 30,
         identifier=identifier,
-        title=f"{first.task} by layer, on {first.split}, {setting}",
+        title=f"{first.of} by layer, on {first.split}, {setting}",
         description="; ".join(_curve_told(one) for one in curves) + ".",
     )
     high = max(value for one in curves for value in one.values)
-    canvas.text(6, 14, f"{first.task} on {first.split}, {setting}", "mute")
+    canvas.text(6, 14, f"{first.of} on {first.split}, {setting}", "mute")
     for at, one in enumerate(curves):
         x, y = wide * (at % columns) + 40, tall * (at // columns) + 60
         across = Scale(low=0, high=max(len(one.values) - 1, 1), start=x, end=x + wide - 56, step=1)
@@ -92,12 +92,14 @@ def layer_curves(curves: Sequence[LayerCurve], base: str, identifier: str, setti
         for tick in up.ticks:
             canvas.path(line((across.start, up(tick)), (across.end, up(tick))), "rule")
             canvas.text(x - 5, up(tick) + 4, f"{tick:g}", "mute", "end")
-        canvas.path(line((across(one.fixed), up.end), (across(one.fixed), up.start)), "dash")
-        canvas.text(across(one.fixed), up.start + 14, f"{one.fixed}", "mute", "middle")
+        if one.fixed is not None:
+            canvas.path(line((across(one.fixed), up.end), (across(one.fixed), up.start)), "dash")
+            canvas.text(across(one.fixed), up.start + 14, f"{one.fixed}", "mute", "middle")
         if reference is not None and one is not reference:
             canvas.path(line(*((across(i), up(v)) for i, v in enumerate(reference.values))), "dash")
         canvas.path(line(*((across(i), up(v)) for i, v in enumerate(one.values))), "curve")
-        canvas.mark("all", across(one.fixed), up(one.values[one.fixed]), f"fixed layer {one.fixed}")
+        if one.fixed is not None:
+            canvas.mark("all", across(one.fixed), up(one.values[one.fixed]), f"fixed layer {one.fixed}")
         for layer in one.chosen:
             canvas.mark("seen", across(layer), up(one.values[layer]), f"layer {layer}, chosen by {one.rule}")
     return str(canvas)
@@ -105,6 +107,5 @@ def layer_curves(curves: Sequence[LayerCurve], base: str, identifier: str, setti
 
 def _curve_told(one: LayerCurve) -> str:
     chosen = ", ".join(f"{layer} ({one.values[layer]:.1f})" for layer in one.chosen)
-    return (
-        f"{one.arm}: fixed layer {one.fixed} ({one.values[one.fixed]:.1f}), chosen by {one.rule} {chosen}, {one.told}"
-    )
+    fixed = "" if one.fixed is None else f"fixed layer {one.fixed} ({one.values[one.fixed]:.1f}), "
+    return f"{one.arm}: {fixed}chosen by {one.rule} {chosen}, {one.told}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xtl.report.contrasts import Figure, Interval
+from xtl.report.differences import Figure, Interval
 from xtl.report.tables import HOLE
 
 

@@ -10,11 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from xtl.report.answer import p_text
-from xtl.report.contrasts import COMPARED, ContrastResult, Figure, Interval, TaskDifference
+from xtl.report.differences import COMPARED, ContrastResult, Figure, Interval, TaskDifference
 from xtl.report.model import LayerCurve, Range, Report
 from xtl.report.study import Line, average_text, head_and_rows, notes, runs_told
 from xtl.scoring.claims import too_few
-from xtl.scoring.counts import mean
 
 HOLE = "-"
 #: The kinds of language in words, the same in every view.
@@ -206,20 +205,20 @@ def _contrast_notes(one: ContrastResult) -> Iterator[str]:
 
 
 def retrieval(report: Report) -> Table | None:
-    """Retrieval's scores at the fixed layer and at the chosen one; None where no retrieval was run."""
+    """Retrieval's scores at the fixed layer and at the chosen one; None where no retrieval was run. Last pieces have no
+    layer fixed beforehand."""
     rows = []
     for line in report.table.lines:
-        for task in ("bucc2018", "tatoeba"):
-            cell = line.cells.get(task)
-            curve = next((c for c in report.layers if (c.model, c.arm, c.task) == (line.model, line.arm, task)), None)
-            if cell is None or curve is None:
+        for curve in report.layers:
+            cell = line.cells.get(curve.task)
+            if cell is None or (curve.model, curve.arm) != (line.model, line.arm):
                 continue
-            best = mean(cell.chosen.values()) if cell.chosen else None
             layers = " ".join(map(str, curve.chosen))
             name = line.arm if len(report.models) == 1 else f"{line.arm} of {line.model}"
+            headline = ("-", HOLE) if curve.fixed is None else (str(curve.fixed), _number(cell.value))
+            name += ", last pieces" if curve.pooling == "last" else ""
             rows.append((
-                task, clean(name), str(curve.fixed), _number(cell.value), layers, curve.rule, _number(best),
-                runs_told(len(cell.values), cell.stages),
+                curve.task, clean(name), *headline, layers, curve.rule, _number(curve.score), curve.told,
             ))  # fmt: skip
     if not rows:
         return None
@@ -237,16 +236,15 @@ def retrieval(report: Report) -> Table | None:
 
 
 def sweeps(report: Report) -> Iterator[Table]:
-    """Retrieval at every layer, a table a model and task."""
-    for model, task in dict.fromkeys((curve.model, curve.task) for curve in report.layers):
-        curves = [curve for curve in report.layers if (curve.model, curve.task) == (model, task)]
-        of = f" of {clean(model)}" if len(report.models) > 1 else ""
-        fixed = curves[0].fixed
+    """Retrieval at every layer, a table a model, task and pooling."""
+    for curves in report.sweeps:
+        first = curves[0]
+        of = f" of {clean(first.model)}" if len(report.models) > 1 else ""
         yield Table(
-            title=f"{task}{of} at every layer, on {curves[0].split}, {report.setting}",
+            title=f"{first.of}{of} at every layer, on {first.split}, {report.setting}",
             head=("layer", *(clean(curve.arm) for curve in curves)),
             rows=tuple(
-                (f"{layer}{' (fixed)' if layer == fixed else ''}", *(_at(curve, layer) for curve in curves))
+                (f"{layer}{' (fixed)' if layer == first.fixed else ''}", *(_at(curve, layer) for curve in curves))
                 for layer in range(max(len(curve.values) for curve in curves))
             ),
             notes=(f"Layer 0 is the embeddings. Means over languages, and over {_by_arm(curves)}.",),

@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Sequence
 
 from xtl.report import tables
-from xtl.report.contrasts import ContrastResult
+from xtl.report.differences import ContrastResult
 from xtl.report.model import Report
 from xtl.report.tables import HOLE, clean
 

@@ -51,10 +51,10 @@ def _figures(report: Report) -> dict[str, str]:
     for one in report.contrasts:
         of = f".{label(one.model.lower())}" if several else ""
         found[f"contrast-{one.name}{of}"] = figures.forest(one, "forest", report.setting)
-    for model, task in dict.fromkeys((curve.model, curve.task) for curve in report.layers):
-        of = f".{label(model.lower())}" if several else ""
-        curves = [curve for curve in report.layers if (curve.model, curve.task) == (model, task)]
-        found[f"layers-{task}{of}"] = panels.layer_curves(curves, base, "layers", report.setting)
+    for curves in report.sweeps:
+        of = f".{label(curves[0].model.lower())}" if several else ""
+        pieces = "-last-pieces" if curves[0].pooling == "last" else ""
+        found[f"layers-{curves[0].task}{pieces}{of}"] = panels.layer_curves(curves, base, "layers", report.setting)
     return {f"figures/{name}.svg": svg.alone(drawn) for name, drawn in found.items()}
 
 

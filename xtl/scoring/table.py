@@ -1,10 +1,12 @@
 """The scores table: manifests of target stages in long form, one figure a row.
 
 Columns: model, intermediate, seed, task, language, metric, checkpoint (the rule: last, english-dev, target-dev; for
-retrieval at the fixed layer, and layer-dev or layer-oracle at the chosen one), value (percent), n (items), split (what
+retrieval at the fixed layer, and layer-dev or layer-oracle at the chosen one, with -last-piece behind it where last
+pieces stand for sentences instead of means), value (percent), n (items), split (what
 it was scored on), zero_shot (whether the task itself was trained in other languages alone, by the intermediate too),
 stage (the key that made it), setting (the study's). Beside it stands a table of retrieval's layers, the same columns up
-to `language`, then layer, value, the split that it was swept on, stage and setting.
+to `language`, then pooling (of a sentence's pieces: mean or last), layer, value, the split that it was swept on, stage
+and setting.
 """
 
 from __future__ import annotations
@@ -16,7 +18,10 @@ from typing import Any
 
 COLUMNS = ("model", "intermediate", "seed", "task", "language", "metric", "checkpoint", "value", "n", "split",
            "zero_shot", "stage", "setting")  # fmt: skip
-SWEEP = ("model", "intermediate", "seed", "task", "language", "layer", "value", "split", "stage", "setting")
+SWEEP = ("model", "intermediate", "seed", "task", "language", "pooling", "layer", "value", "split", "stage", "setting")
+#: What a manifest calls a sweep over layers, and the best layer of it, by how pieces are pooled; last pieces are swept
+#: of models that are read at the end of an input.
+SWEEPS = {"mean": ("sweep", "chosen_layer"), "last": ("sweep_last", "chosen_last")}
 Score = dict[str, Any]
 
 
@@ -24,8 +29,9 @@ def scores_of(row: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[Score
     """One target stage's figures, for one row of the study (model, arm, seed, task)."""
     metrics = manifest["metrics"]
     rules = dict(metrics["scores"])
-    if chosen := metrics.get("chosen_layer"):
-        rules[f"layer-{chosen['rule']}"] = chosen["scores"]
+    for pooling, (_, best) in SWEEPS.items():
+        if chosen := metrics.get(best):
+            rules[f"layer-{chosen['rule']}{'-last-piece' if pooling == 'last' else ''}"] = chosen["scores"]
     return [
         {
             **_of(row, language),
@@ -48,8 +54,9 @@ def sweep_of(row: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[Score]
     metrics = manifest["metrics"]
     split = "dev" if row["task"] == "bucc2018" else metrics["split"]
     return [
-        {**_of(row, language), "layer": layer, "value": value, "split": split, "stage": manifest["key"]}
-        for language, figures in metrics.get("sweep", {}).items()
+        {**_of(row, language), "pooling": how, "layer": layer, "value": value, "split": split, "stage": manifest["key"]}
+        for how, (sweep, _) in SWEEPS.items()
+        for language, figures in metrics.get(sweep, {}).items()
         for layer, value in enumerate(figures)
     ]
 

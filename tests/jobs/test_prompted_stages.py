@@ -1,0 +1,91 @@
+"""The arm `prompted` through the stages of a study: a decoder is asked, and its figures stand beside trained ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from jobs import stage, stop
+from tests import architectures, smallworld
+from tests.grids import grid
+from xtl.inventory import look
+from xtl.local import prepare
+from xtl.plan import Plan, build
+from xtl.store import commit, open_store
+from xtl.store.base import Store
+
+GRID = """\
+name: asked
+model: ./decoder
+seeds: [1]
+intermediates: [none, prompted]
+targets: [xnli, tydiqa, tatoeba]
+prompted: {shots: 2, language: own, length: 96, answer_pieces: 4}
+train:
+  target: {default: {lr: 1e-2, steps: 2, batch: 4, length: 96}}
+precision: fp32
+data: ./data
+"""
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Plan, Store]]:
+    """All of it done."""
+    folder = tmp_path_factory.mktemp("asked")
+    smallworld.write(folder / "data")
+    texts = tuple(smallworld.sentences("en") + smallworld.sentences("de"))
+    tokenizer = architectures.tokenizer_for("qwen3", texts)
+    torch.manual_seed(0)
+    config = architectures.make("qwen3", len(tokenizer)).config
+    assert not config.tie_word_embeddings, "its head is apart"
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder / "decoder")
+    tokenizer.save_pretrained(folder / "decoder")
+    found = grid(GRID, folder)
+    plan = build(found, look(found))
+    store = open_store(str(folder / "store"))
+    prepare(plan, store)
+    for one in plan.stages.values():
+        assert stage.main(["--store", store.url, "--key", one.key]) == 0, one.title
+    yield plan, store
+    stop._asked.clear()
+
+
+def manifest(study: tuple[Plan, Store], task: str) -> dict[str, Any]:
+    plan, store = study
+    found = commit.read_manifest(store, next(x.key for x in plan.rows if (x.arm, x.task) == ("prompted", task)))
+    assert found is not None
+    return found
+
+
+def test_a_label_of_each_pair_is_scored_in_every_language(study: tuple[Plan, Store]) -> None:
+    found = manifest(study, "xnli")
+    assert set(found["metrics"]["scores"]["last"]) == {"en", "de"}
+    key = found["key"]
+    lines = study[1].get(f"stages/{key}/attempts/{found['attempt']}/predictions/xnli/test-de.tsv")[0].decode().split()
+    assert len(lines) == 48 == found["metrics"]["n"]["de"]
+    assert set(lines) <= {"entailment", "neutral", "contradiction"}
+
+
+def test_the_manifest_says_which_examples_stood_in_front_and_how_many_at_the_least(study: tuple[Plan, Store]) -> None:
+    shots = manifest(study, "xnli")["metrics"]["shots"]
+    assert (shots["en"]["language"], shots["de"]["language"]) == ("en", "de")
+    assert all(len(set(one["examples"])) == 2 for one in shots.values())
+    assert all(0 <= one["fewest"] < 2 for one in shots.values()), "an input of 96 pieces holds no two examples"
+    tydiqa = manifest(study, "tydiqa")["metrics"]["shots"]
+    assert tydiqa["en"]["language"] == "en"
+
+
+def test_the_report_says_that_it_was_asked_and_not_trained(study: tuple[Plan, Store]) -> None:
+    report = json.loads(study[1].get("grids/asked/report.json")[0])
+    (caution,) = (line for line in report["answer"]["cautions"] if line.startswith("`prompted`"))
+    assert "a model asked in words and not trained, on xnli, tydiqa alone" in caution
+    assert "2 examples, in the question's language, fewer where a question is long (at the least " in caution
+    table = study[1].get("grids/asked/scores.md")[0].decode()
+    head, line = (next(x for x in table.splitlines() if x.startswith(f"| {name}")) for name in ("inter", "prompted"))
+    cells = dict(zip(head.split("|"), line.split("|"), strict=True))
+    assert [cells[x].strip() for x in cells if x.strip() in ("tatoeba", "average")] == ["-", "-"]

@@ -1,0 +1,86 @@
+"""A report of several models: in what they were not trained alike, and decoders' retrieval by last pieces."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.reports import ARMS, DECODER, MODEL, manifests_of, report, spec_of
+from xtl.report import tables
+from xtl.report.alike import unlike
+from xtl.report.build import rows_of
+from xtl.report.page import page
+from xtl.report.runs import Manifest
+from xtl.report.write import files
+
+TASKS = ("xnli", "tatoeba")
+MODELS = (MODEL, DECODER)
+
+
+def studied() -> tuple[list[dict[str, Any]], dict[str, Manifest | None]]:
+    spec = spec_of(seeds=(1, 2), tasks=TASKS, arms=ARMS[:2], contrasts=(), models=MODELS)
+    return list(rows_of(spec)), json.loads(json.dumps(manifests_of(spec, frozenset())))
+
+
+def of(rows: list[dict[str, Any]], **wanted: Any) -> list[str]:
+    return [row["key"] for row in rows if wanted.items() <= row.items()]
+
+
+def test_models_that_were_trained_alike_need_no_word() -> None:
+    assert unlike(*studied()) == []
+
+
+def test_a_target_setting_that_differs_is_told_with_every_models_value() -> None:
+    rows, manifests = studied()
+    for key in of(rows, model=DECODER, task="xnli"):
+        manifests[key]["spec"] |= {"lora": {"rank": 16, "alpha": 32, "targets": "all-linear", "carry": "merge"}}  # type: ignore[index]
+        manifests[key]["spec"]["settings"] |= {"lr": 2e-4, "micro_tokens": 7}  # type: ignore[index]
+    (told,) = unlike(rows, manifests)
+    assert told == (
+        f"The models were not all trained alike. {MODEL}: trained all weights, lr 1e-05; {DECODER}: trained adapters of"
+        " rank 16, alpha 32, all-linear on xnli, all weights on the intermediate mnli,"
+        " lr 0.0002 on xnli, 1e-05 on the intermediate mnli. A difference between them is one of both."
+    )
+
+
+def test_an_intermediates_setting_that_differs_is_told_too() -> None:
+    rows, manifests = studied()
+    for key in of(rows, model=DECODER, task="xnli", arm="mnli"):
+        before = manifests[manifests[key]["spec"]["parents"]["encoder"]]  # type: ignore[index]
+        before["spec"]["parts"] = [{"task": "mnli", "settings": {"length": 128}, "cap": None}]  # type: ignore[index]
+        del before["spec"]["optimiser"]["length"]  # type: ignore[index]
+    (told,) = unlike(rows, manifests)
+    assert f"{MODEL}: length 256; {DECODER}: length 256 on xnli, 128 on the intermediate mnli" in told
+
+
+def test_a_model_without_results_yet_is_not_called_different() -> None:
+    rows, manifests = studied()
+    for key in of(rows, model=DECODER):
+        manifests[key] = None
+    assert unlike(rows, manifests) == []
+
+
+def test_retrieval_by_last_pieces_stands_beside_that_by_means() -> None:
+    found = report(seeds=(1, 2), tasks=TASKS, arms=ARMS[:2], contrasts=(), models=MODELS, holes=frozenset())
+    assert [(one[0].model, one[0].task, one[0].pooling, len(one)) for one in found.sweeps] == [
+        (MODEL, "tatoeba", "mean", 2),
+        (DECODER, "tatoeba", "mean", 2),
+        (DECODER, "tatoeba", "last", 2),
+    ]
+    *_, mean, last = found.sweeps
+    assert (mean[0].fixed, mean[0].chosen, last[0].fixed, last[0].chosen) == (14, (10,), None, (20,))
+    assert last[0].score == last[0].values[20] == mean[0].values[10] / 2
+    table = tables.retrieval(found)
+    assert table is not None
+    rows = {row[1]: row[2:7] for row in table.rows}
+    assert rows[f"none of {DECODER}, last pieces"] == ("-", "-", "20", "oracle", f"{last[0].score:.1f}")
+    assert rows[f"none of {DECODER}"][:3] == ("14", f"{mean[0].values[14]:.1f}", "10")
+    assert len(rows) == 6
+    shown = page(found)
+    assert "tatoeba, last pieces, by layer, on test" in shown
+    assert f"tatoeba, last pieces, of {DECODER} at every layer, on test" in shown
+    assert {name for name in files(found) if "layers-" in name} == {
+        "figures/layers-tatoeba.facebookai-xlm-roberta-large.svg",
+        "figures/layers-tatoeba.qwen-qwen3-4b-base.svg",
+        "figures/layers-tatoeba-last-pieces.qwen-qwen3-4b-base.svg",
+    }
