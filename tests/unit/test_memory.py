@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from transformers import AutoModel, AutoModelForTextEncoding, PreTrainedModel
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
@@ -106,6 +109,65 @@ def test_what_a_trainer_holds_is_what_was_said(kind: str, rank: int | None) -> N
     )
     said = memory.resident(config, rank=rank, half=False)
     assert said == pytest.approx(weights + gradients + moments, rel=0.15)
+
+
+class Held(TorchDispatchMode):
+    """Bytes that tensors hold while it is on, and the most there were; of tensors on `meta`, what they would hold."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.peak = 0
+        self.known: set[int] = set()
+
+    def add(self, tensor: torch.Tensor) -> None:
+        storage = tensor.untyped_storage()
+        if (key := storage._cdata) in self.known:
+            return
+        self.known.add(key)
+        self.now += (size := storage.nbytes())
+        self.peak = max(self.peak, self.now)
+        weakref.finalize(storage, self._gone, key, size)
+
+    def _gone(self, key: int, size: int) -> None:
+        self.known.discard(key)
+        self.now -= size
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        found = func(*args, **(kwargs or {}))
+        for value in tree_leaves(found):
+            if isinstance(value, torch.Tensor):
+                self.add(value)
+        return found
+
+
+@pytest.mark.parametrize("rank", [16, None])
+def test_a_model_of_8_billion_weights_takes_what_was_said_step_by_step(rank: int | None) -> None:
+    """Two whole steps with gradient checkpointing, played without memory: adapters over bf16 weights as on a GPU, all
+    weights in float32."""
+    length, config = 384, CONFIG_MAPPING["llama"](**REAL["llama"], use_cache=False)
+    with torch.device("meta"):
+        model = AutoModel.from_config(config, attn_implementation="sdpa").train()
+        if rank:
+            adapters.add(model, {"rank": rank, "alpha": 32, "targets": "all-linear"}, seed=0)
+            for parameter in model.parameters():
+                if not parameter.requires_grad:
+                    parameter.data = parameter.data.to(torch.bfloat16)
+        model.activation_checkpointing_enable({"use_reentrant": False})
+        head = torch.nn.Linear(config.hidden_size, 3)
+        pieces = torch.ones((1, length), dtype=torch.int64)
+        seen = torch.ones((1, 1, length, length), dtype=torch.bool)
+        optimizer = torch.optim.AdamW([*(x for x in model.parameters() if x.requires_grad), *head.parameters()])
+        with Held() as held:
+            for parameter in model.parameters():
+                held.add(parameter)
+            for _ in range(2):
+                head(model(input_ids=pieces, attention_mask=seen).last_hidden_state[:, -1].float()).sum().backward()
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+    said = memory.resident(config.to_dict(), rank=rank, half=rank is not None)
+    said += memory.activations(config.to_dict(), length)
+    assert said == pytest.approx(held.peak, rel=0.15)
+    assert (held.peak < memory.USABLE * 80e9) == (rank is not None), "one GPU of 80 GB holds adapters alone"
 
 
 GRID = """\
