@@ -92,7 +92,13 @@ def _model(context: Context) -> dict[str, Any]:
     models.save_encoder(encoder, tokenizer, folder)
     weights = sum(parameter.numel() for parameter in encoder.parameters())
     log.info("encoder of %d weights in %d layers", weights, encoder.config.num_hidden_layers)
-    return {"metrics": {"weights": weights, "layers": encoder.config.num_hidden_layers}}
+    chats = {"chat_template": True} if getattr(tokenizer, "chat_template", None) else {}
+    if chats:
+        log.warning(
+            "the tokenizer has a chat template, so this model was trained to chat; the template is never applied: every"
+            " input is plain text. A base model is what fine-tuning usually begins with"
+        )
+    return {"metrics": {"weights": weights, "layers": encoder.config.num_hidden_layers, **chats}}
 
 
 def _model_folder(context: Context, identity: Mapping[str, Any]) -> Path:

@@ -57,8 +57,8 @@ def load(context: Context, key: str, device: Device) -> Encoder:
     before = folder / adapters.FOLDER if trained else None
     folder = (context.pull(base) if trained else folder) / "encoder"
     with context.phase("loading"):
-        model = load_encoder(folder)
-        model = _adapted(context.spec, model, before, device)
+        model = load_encoder(folder, dtype=width(context.spec, device, adapted=before is not None))
+        model = _adapted(context.spec, model, before)
         model.to(device.torch)  # type: ignore[arg-type]
         kind = model.config.model_type
         if context.spec.get("attention") == "bidirectional":
@@ -77,20 +77,31 @@ def load(context: Context, key: str, device: Device) -> Encoder:
         return Encoder(model=model, tokenizer=tokenizer, device=device, vocabulary=vocabulary, reads=reads(model))
 
 
-def _adapted(spec: Mapping[str, Any], model: PreTrainedModel, before: Path | None, device: Device) -> PreTrainedModel:
-    """before: the adapters of an intermediate. Frozen weights are as narrow as the grid's precision on a GPU, unless
-    adapters have become a part of them, which rounding would undo; adapters are float32 everywhere."""
-    lora: Mapping[str, Any] = spec.get("lora", {})
-    trains = bool(lora) and "lr" in {**spec.get("settings", {}), **spec.get("optimiser", {})}
-    merges = before is not None and not (trains and lora["carry"] == "continue")
-    if before and merges:
+def width(spec: Mapping[str, Any], device: Device, *, adapted: bool) -> torch.dtype:
+    """Of an encoder's weights. Frozen ones are as narrow on a GPU as the grid's precision, from the file on, so that
+    models of billions need neither the GPU's memory nor the machine's twice; unless adapters become a part of them
+    (`adapted`: an intermediate left some), which rounding would undo. Adapters are float32 everywhere."""
+    narrow = device.precision == "bf16" and device.torch.type == "cuda"
+    frozen = "prompt" in spec or (_trains_adapters(spec) and not _merges(spec, adapted))
+    return torch.bfloat16 if narrow and frozen else torch.float32
+
+
+def _trains_adapters(spec: Mapping[str, Any]) -> bool:
+    return "lora" in spec and "lr" in {**spec.get("settings", {}), **spec.get("optimiser", {})}
+
+
+def _merges(spec: Mapping[str, Any], adapted: bool) -> bool:
+    return adapted and not (_trains_adapters(spec) and spec["lora"]["carry"] == "continue")
+
+
+def _adapted(spec: Mapping[str, Any], model: PreTrainedModel, before: Path | None) -> PreTrainedModel:
+    """before: the adapters of an intermediate."""
+    if before and _merges(spec, True):
         model, before = adapters.merge(model, before), None
-    if trains and not merges and device.precision == "bf16" and device.torch.type == "cuda":
-        model.to(torch.bfloat16)  # type: ignore[arg-type]
     if before:
         adapters.go_on(model, before)
-    elif trains:
-        adapters.add(model, lora, seed=int(spec["seed"]))
+    elif _trains_adapters(spec):
+        adapters.add(model, spec["lora"], seed=int(spec["seed"]))
     return model
 
 

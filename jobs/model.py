@@ -44,8 +44,8 @@ VOCABULARIES = ("tokenizer.json", "sentencepiece.bpe.model", "spiece.model", "to
                 "vocab.json")  # fmt: skip
 
 
-def load_encoder(folder: Path, *, fetched: bool = False) -> PreTrainedModel:
-    """The encoder (of a decoder: what lies below its language-model head) in float32, without its pooler. Raises
+def load_encoder(folder: Path, *, fetched: bool = False, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+    """The encoder (of a decoder: what lies below its language-model head) in `dtype`, without its pooler. Raises
     ModelError with the names of missing or unexpected weights.
 
     fetched: as a hub has it: weights of pretraining heads may be left over, numbers stay as wide as they are, and where
@@ -67,7 +67,7 @@ def load_encoder(folder: Path, *, fetched: bool = False) -> PreTrainedModel:
             local_files_only=True,
             trust_remote_code=False,
             use_safetensors=True,
-            dtype="auto" if fetched else torch.float32,
+            dtype="auto" if fetched else dtype,
             output_loading_info=True,
             **_without_pooler(config),
         )

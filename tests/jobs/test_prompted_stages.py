@@ -44,6 +44,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Plan, Stor
     config = architectures.make("qwen3", len(tokenizer)).config
     assert not config.tie_word_embeddings, "its head is apart"
     AutoModelForCausalLM.from_config(config).save_pretrained(folder / "decoder")
+    tokenizer.chat_template = "{% for one in messages %}<|user|>{{ one.content }}{% endfor %}"
     tokenizer.save_pretrained(folder / "decoder")
     found = grid(GRID, folder)
     plan = build(found, look(found))
@@ -85,6 +86,7 @@ def test_the_report_says_that_it_was_asked_and_not_trained(study: tuple[Plan, St
     (caution,) = (line for line in report["answer"]["cautions"] if line.startswith("`prompted`"))
     assert "a model asked in words and not trained, on xnli, tydiqa alone" in caution
     assert "2 examples, in the question's language, fewer where a question is long (at the least " in caution
+    assert caution.endswith("./decoder was trained to chat; its template was not applied.")
     table = study[1].get("grids/asked/scores.md")[0].decode()
     head, line = (next(x for x in table.splitlines() if x.startswith(f"| {name}")) for name in ("inter", "prompted"))
     cells = dict(zip(head.split("|"), line.split("|"), strict=True))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from jobs import adapters, families, packed
+from jobs import adapters, families, finetune, packed
 from jobs.batch import encode, make_batch
 from jobs.families.base import Family, Feature
 from jobs.model import is_causal, load_encoder, load_tokenizer, longest_input, pad, reads, save_encoder, see_all
@@ -205,6 +207,36 @@ def test_adapters_merged_are_adapters_apart(kind: str, tmp_path: Path) -> None:
     adapters.go_on(plain, tmp_path)
     assert torch.allclose(hidden(plain), apart, atol=1e-6 * scale)
     assert {n for n, p in plain.named_parameters() if p.requires_grad} == trained.keys()
+
+
+@pytest.mark.parametrize(
+    ("spec", "adapted", "narrow"),
+    [
+        ({"settings": {"lr": 1e-4}}, False, False),
+        ({"settings": {"lr": 1e-4}, "lora": {"carry": "continue"}}, False, True),
+        ({"settings": {"lr": 1e-4}, "lora": {"carry": "continue"}}, True, True),
+        ({"settings": {"lr": 1e-4}, "lora": {"carry": "merge"}}, False, True),
+        ({"settings": {"lr": 1e-4}, "lora": {"carry": "merge"}}, True, False),
+        ({"optimiser": {"lr": 1e-4}, "lora": {}}, False, True),
+        ({"settings": {"length": 512}, "lora": {}}, True, False),
+        ({"settings": {"length": 512}}, False, False),
+        ({"settings": {"length": 512}, "prompt": {}}, False, True),
+    ],
+)
+def test_weights_that_stay_as_they_are_are_narrow_on_a_gpu(spec: Any, adapted: bool, narrow: bool) -> None:
+    for kind, precision in (("cuda", "bf16"), ("cuda", "fp32"), ("cpu", "bf16")):
+        device: Any = SimpleNamespace(torch=torch.device(kind), precision=precision)
+        expected = torch.bfloat16 if narrow and (kind, precision) == ("cuda", "bf16") else torch.float32
+        assert finetune.width(spec, device, adapted=adapted) == expected
+
+
+def test_adapters_are_wide_on_narrow_weights_and_both_can_be_loaded_so(tmp_path: Path) -> None:
+    tokenizer = tokenizer_for("qwen3", [" ".join(WORDS)] * 3)
+    save_encoder(make("qwen3", len(tokenizer)), tokenizer, tmp_path)
+    narrow = load_encoder(tmp_path, dtype=torch.bfloat16)
+    assert {value.dtype for value in narrow.parameters()} == {torch.bfloat16}
+    adapters.add(narrow, {"rank": 4, "alpha": 8, "targets": "all-linear"}, seed=0)
+    assert {value.dtype for value in narrow.parameters() if value.requires_grad} == {torch.float32}
 
 
 def test_the_documentation_has_every_architecture() -> None:

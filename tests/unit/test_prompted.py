@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, GraniteConfig, GraniteModel
 
 from jobs import packed
 from jobs.finetune import Encoder
-from jobs.prompted import Asker, _head
+from jobs.prompted import Asker, _head, _plain
 from tests.architectures import make, tokenizer_for
 from tests.grids import grid, inventory
 from tests.tiny import cpu
@@ -118,6 +118,35 @@ def _room(one: Asker, example: dict[str, Any], shots: list[dict[str, Any]]) -> i
     room = 60 - max(len(one._pieces(answer)) for answer in prompts()["xnli"]["answers"].values()) - 1
     question, shot = len(one.prompt(example, (), 10_000)), len(one.prompt(example, shots[:1], 10_000))
     return max(n for n in range(len(shots) + 1) if n == 0 or question + n * (shot - question) <= room)
+
+
+@pytest.mark.parametrize(
+    ("task", "data", "answered"),
+    [
+        ("xnli", "mnli", lambda form, example: form["answers"][example["label"]]),
+        ("tydiqa", "squad_v2", lambda form, example: f" {example['answers'][0]['text']}\n"),
+    ],
+)
+def test_a_decoder_that_has_learnt_the_answers_gives_them(task: str, data: str, answered: Any) -> None:
+    """Fitted to the answers after their questions by transformers' own loss, then asked."""
+    found = [example for example in examples(data, 24) if example.get("label") or example.get("answers")][:8]
+    one, form = asker(task=task, length=2000, answer_pieces=24), prompts()[task]
+    torch.manual_seed(1)
+    plain = type(one.model.config).from_dict(one.model.config.to_dict())
+    causal = AutoModelForCausalLM.from_config(plain, attn_implementation="eager").train()
+    optimizer = torch.optim.AdamW(causal.parameters(), lr=1e-2)
+    for _ in range(60):
+        for example in found:
+            question = one._pieces(form["text"].format(**_plain(example)))
+            answer = one._pieces(answered(form, example))
+            pieces, labels = torch.tensor([question + answer]), torch.tensor([[-100] * len(question) + answer])
+            causal(input_ids=pieces, labels=labels).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    one.encoder.model.load_state_dict(causal.model.state_dict())
+    one.head = causal.lm_head.weight.detach()
+    wanted = [example.get("label") or example["answers"][0]["text"] for example in found]
+    assert one.answers(found, ()) == wanted
 
 
 def test_examples_stand_in_front_with_their_answers() -> None:

@@ -17,11 +17,19 @@ def asked(rows: Sequence[Mapping[str, Any]], manifests: Mapping[str, Mapping[str
         return []
     tasks = ", ".join(dict.fromkeys(row["task"] for row in found.values()))
     told = "; ".join(dict.fromkeys(_in_front(row, manifests[key] or {}) for key, row in found.items()))
+    chats = dict.fromkeys(row["model"] for key, row in found.items() if _has_template(manifests, manifests[key] or {}))
+    trained_to = f" {' and '.join(chats)} was trained to chat; its template was not applied." if chats else ""
     return [
         f"`{PROMPTED}` is a model asked in words and not trained, on {tasks} alone: a mean of it is over these,"
         " and what a trained arm has over it is what training gives, not an intermediate. In front of a question:"
-        f" {told}."
+        f" {told}.{trained_to}"
     ]
+
+
+def _has_template(manifests: Mapping[str, Mapping[str, Any] | None], manifest: Mapping[str, Any]) -> bool:
+    """Whether the tokenizer of the model that was asked has a chat template."""
+    fetched = manifests.get(manifest["spec"]["parents"]["encoder"]) or {"metrics": {}}
+    return bool(fetched["metrics"].get("chat_template"))
 
 
 def _in_front(row: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
