@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ def planned(grid: Grid, store: Store, *, gpu: str = "") -> tuple[Plan, estimate.
     UserError for models that it cannot train."""
     inventory = look(grid)
     plan = build(grid, inventory)
-    if large := list(too_large(grid, inventory, gpu)):
+    if large := too_large(grid, inventory, gpu):
         raise UserError("\n".join(large))
     return plan, forecast(plan, inventory, store)
 
@@ -103,32 +103,65 @@ def parameters(plan: Plan, inventory: Inventory) -> dict[str, float]:
     }
 
 
-def too_large(grid: Grid, inventory: Inventory, gpu: str) -> Iterator[str]:
-    """A line for each model that cannot be trained on a GPU of that name; nothing where it or the model is not
-    known."""
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """What training a model takes of a GPU's memory, in GB (10^9 bytes). needs: None where its configuration is not at
+    hand. has: the GPU's; with_adapters: what adapters would take, None where they are what is trained."""
+
+    model: str
+    gpu: str
+    needs: float | None
+    has: float
+    with_adapters: float | None
+
+    @property
+    def fits(self) -> bool:
+        return self.needs is None or self.needs <= self.has * memory.USABLE
+
+    @property
+    def told(self) -> str:
+        if self.needs is None:
+            return f"{self.model}: not known for {self.gpu}: the model's size is not at hand"
+        large = "" if self.fits else "too large: "
+        about = f"{self.model}: {large}training needs about {self.needs:.0f} GB of a GPU's memory, and {self.gpu} has"
+        if self.fits or self.with_adapters is None:
+            return f"{about} {self.has:g}"
+        return f"{about} {self.has:g}; `train: {{method: lora}}` needs {self.with_adapters:.0f} GB"
+
+
+def needs(grid: Grid, inventory: Inventory, gpu: str) -> Iterator[Need]:
+    """One for each model; nothing for a GPU whose memory is not known."""
     name = next((known for known in memory.MEMORY_GB if estimate.is_named(gpu, known)), None)
     if name is None:
         return
-    room = memory.MEMORY_GB[name] * memory.USABLE
+    half = grid.precision == "bf16"
     for model in grid.models:
-        config, half = inventory.models[model.place].config, grid.precision == "bf16"
+        config = inventory.models[model.place].config
         rank = model.lora.rank if model.lora else None
         merged = bool(model.lora and model.lora.carry == "merge" and any(arm.parts for arm in grid.arms))
-        if not (held := memory.resident(config, rank=rank, half=half, merged=merged)):
-            continue
-        needs = (held + memory.activations(config, _longest(grid, model, config))) / 1e9
-        if needs > room:
-            instead = "" if model.lora else "; `train: {method: lora}` needs "
-            instead += f"{memory.resident(config, rank=16, half=half) / 1e9:.0f} GB" if instead else ""
-            yield (
-                f"model {model.name}: training needs about {needs:.0f} GB of a GPU's memory, and {name} has "
-                f"{memory.MEMORY_GB[name]:g}{instead}"
-            )
+        held = memory.resident(config, rank=rank, half=half, merged=merged)
+        step = memory.activations(config, _longest(grid, model, config))
+        yield Need(
+            model=model.name,
+            gpu=name,
+            needs=(held + step) / 1e9 if held else None,
+            has=memory.MEMORY_GB[name],
+            with_adapters=None if model.lora else (memory.resident(config, rank=16, half=half) + step) / 1e9,
+        )
+
+
+def too_large(grid: Grid, inventory: Inventory, gpu: str) -> list[str]:
+    """A line for each model that cannot be trained on a GPU of that name."""
+    return [f"model {need.told}" for need in needs(grid, inventory, gpu) if not need.fits]
 
 
 def _longest(grid: Grid, model: StudyModel, config: Mapping[str, Any]) -> int:
-    """Word pieces of the longest input that any target trains on."""
-    found = (resolve(grid, "target", target.task, model=model, config=config).values for target in grid.targets)
+    """Word pieces of the longest input that anything trains on."""
+    parts = ((arm, part.task) for arm in grid.arms for part in arm.parts)
+    found = [
+        *(resolve(grid, "intermediate", task, arm, model).values for arm, task in parts),
+        *(resolve(grid, "target", target.task, model=model, config=config).values for target in grid.targets),
+    ]
     return max((values.get("length", 0) for values in found), default=0)
 
 

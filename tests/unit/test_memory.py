@@ -21,7 +21,7 @@ from tests.tiny import cpu
 from tests.unit.test_packed import WORDS, examples
 from xtl import memory
 from xtl.architectures import ARCHITECTURES
-from xtl.forecast import too_large
+from xtl.forecast import needs, too_large
 from xtl.inventory import Inventory, Model
 from xtl.tasks import TASKS
 
@@ -188,10 +188,29 @@ def test_a_model_that_is_too_large_is_said_when_it_is_planned(tmp_path: Path) ->
     configs = {"org/decoder": on_paper("llama")[0], "org/encoder": on_paper("xlm-roberta")[0]}
     models = {name: Model(name=name, identity={"hub": name}, config=config) for name, config in configs.items()}
     known = Inventory(units=have.units, models=models, source=have.source)
-    assert list(too_large(of, known, "NVIDIA H100 80GB HBM3")) == [
-        "model org/decoder: training needs about 134 GB of a GPU's memory, and H100 has 80; `train: {method: lora}` "
-        "needs 16 GB"
+    assert too_large(of, known, "NVIDIA H100 80GB HBM3") == [
+        "model org/decoder: too large: training needs about 134 GB of a GPU's memory, and H100 has 80; "
+        "`train: {method: lora}` needs 16 GB"
     ]
-    assert not list(too_large(of, known, "some other GPU"))
-    assert list(too_large(of, known, "a-pool NVIDIA-H100-80GB-HBM3")), "as nodes are labelled"
+    assert not too_large(of, known, "some other GPU")
+    assert too_large(of, known, "a-pool NVIDIA-H100-80GB-HBM3"), "as nodes are labelled"
     assert [line.split(":")[0] for line in too_large(of, known, "L4")] == ["model org/decoder"]
+
+
+def test_a_plan_says_what_each_model_takes(tmp_path: Path) -> None:
+    of = grid(GRID, tmp_path)
+    have = inventory(of)
+    models = {
+        "org/decoder": Model(name="org/decoder", identity={"hub": "org/decoder"}, config=on_paper("llama")[0]),
+        "org/encoder": Model(name="org/encoder", identity={"hub": "org/encoder"}),
+    }
+    known = Inventory(units=have.units, models=models, source=have.source)
+    assert [(one.model, one.needs and round(one.needs), one.fits) for one in needs(of, known, "H100")] == [
+        ("org/decoder", 134, False),
+        ("adapted", 16, True),
+        ("org/encoder", None, True),
+    ]
+    assert [one.told for one in needs(of, known, "H100")][1:] == [
+        "adapted: training needs about 16 GB of a GPU's memory, and H100 has 80",
+        "org/encoder: not known for H100: the model's size is not at hand",
+    ]

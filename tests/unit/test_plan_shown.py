@@ -10,7 +10,8 @@ from rich.console import Console
 
 from tests.grids import GRID, estimated, grid, inventory
 from xtl.cli import common
-from xtl.cli.plan import settings_in_force, show
+from xtl.cli.plan import as_json, settings_in_force, show
+from xtl.forecast import Need
 from xtl.plan import build
 
 
@@ -45,3 +46,29 @@ def test_settings_that_are_alike_are_shown_once(monkeypatch: pytest.MonkeyPatch,
     assert "intermediate mnli, qqp " in shown
     assert shown.count("grid train.intermediate.default") == 2, "once for both arms, once for the mixture"
     assert "target tydiqa " in shown, "its rate is its own"
+
+
+def test_memory_is_told_of_models_whose_size_is_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    of = grid(GRID, tmp_path)
+    have = inventory(of)
+    found = build(of, have)
+    out = io.StringIO()
+    monkeypatch.setattr(common, "console", lambda: Console(file=out, width=160, highlight=False))
+    known = [
+        Need(model="org/a", gpu="H100", needs=8.7, has=80, with_adapters=2.0),
+        Need(model="org/b", gpu="H100", needs=134.2, has=80, with_adapters=16.4),
+        Need(model="org/c", gpu="H100", needs=None, has=80, with_adapters=None),
+    ]
+    show(of, found, set(), estimated(found, have), [], known)
+    lines = [line for line in out.getvalue().splitlines() if line.startswith("Memory: ")]
+    assert lines == [
+        "Memory: org/a: training needs about 9 GB of a GPU's memory, and H100 has 80",
+        "Memory: org/b: too large: training needs about 134 GB of a GPU's memory, and H100 has 80; "
+        "`train: {method: lora}` needs 16 GB",
+    ]
+    body = as_json(of, found, set(), estimated(found, have), [], known)
+    assert [(one["model"], one["fits"]) for one in body["memory"]] == [
+        ("org/a", True),
+        ("org/b", False),
+        ("org/c", True),
+    ]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from xtl.estimate import Estimate
+    from xtl.forecast import Need
     from xtl.grid import Grid
     from xtl.grid_models import StudyModel
     from xtl.inventory import Inventory
@@ -41,7 +42,7 @@ def plan(
     import sys
 
     from xtl.cli.common import load_grid, open_grid_store, print_json
-    from xtl.forecast import forecast, too_large
+    from xtl.forecast import forecast, needs
     from xtl.inventory import look
     from xtl.plan import build
     from xtl.store import commit
@@ -59,16 +60,21 @@ def plan(
     done = commit.manifests(opened) & set(found.stages) if opened else set()
     estimate = forecast(found, inventory, opened, gpu)
     settings = settings_in_force(grid, inventory)
-    large = list(too_large(grid, inventory, estimate.gpu))
+    memory = list(needs(grid, inventory, estimate.gpu))
     if output == Output.json:
-        print_json({**as_json(grid, found, done, estimate, settings), "too_large": large})
+        print_json(as_json(grid, found, done, estimate, settings, memory))
     else:
-        show(grid, found, done, estimate, settings)
-        for line in large:
-            print(line)
+        show(grid, found, done, estimate, settings, memory)
 
 
-def as_json(grid: Grid, plan: Plan, done: set[str], estimate: Estimate, settings: Sequence[Entry]) -> dict[str, Any]:
+def as_json(
+    grid: Grid,
+    plan: Plan,
+    done: set[str],
+    estimate: Estimate,
+    settings: Sequence[Entry],
+    memory: Sequence[Need] = (),
+) -> dict[str, Any]:
     """The whole plan for a program. Of a stage without an encoder, tokens are 0 and seconds null."""
     from xtl.work import model_of
 
@@ -97,6 +103,10 @@ def as_json(grid: Grid, plan: Plan, done: set[str], estimate: Estimate, settings
         "settings": list(settings),
         "gpu": estimate.gpu,
         "gpu_hours": estimate.hours(plan.stages.keys() - done),
+        "memory": [
+            {"model": one.model, "gpu": one.gpu, "needs_gb": one.needs, "has_gb": one.has, "fits": one.fits}
+            for one in memory
+        ],
         "not_estimated": _not_estimated(plan, done, estimate),
     }
 
@@ -146,7 +156,14 @@ def _settings_of(grid: Grid, model: StudyModel | None, config: Mapping[str, Any]
         yield {"role": "target", "name": target.task + of, "values": one.values, "sources": one.sources}
 
 
-def show(grid: Grid, plan: Plan, done: set[str], estimate: Estimate, settings: Sequence[Entry]) -> None:
+def show(
+    grid: Grid,
+    plan: Plan,
+    done: set[str],
+    estimate: Estimate,
+    settings: Sequence[Entry],
+    memory: Sequence[Need] = (),
+) -> None:
     """The plan for a person."""
     from xtl.cli.common import console
 
@@ -165,6 +182,8 @@ def show(grid: Grid, plan: Plan, done: set[str], estimate: Estimate, settings: S
     )
     for line in _estimated_from(plan, done, estimate):
         out.print(line, style="dim")
+    for one in (one for one in memory if one.needs is not None):
+        out.print(f"Memory: {one.told}", style="dim" if one.fits else "red")
     _say_missing(plan)
 
 
