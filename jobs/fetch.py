@@ -88,16 +88,16 @@ def _model(context: Context) -> dict[str, Any]:
         place = _model_folder(context, identity)
         encoder = models.load_encoder(place, fetched=True)
         tokenizer = models.load_tokenizer(place)
-        models.save_head(place, encoder, context.out)
+        if context.spec.get("head") and not models.save_head(place, encoder, context.out):
+            if context.where.get("asked"):  # better here than where a GPU waits
+                raise UserError(f"{context.where['model']}: {models.NO_HEAD}")
+            log.info("no language-model head among the weights: the arm prompted cannot ask this model")
     models.save_encoder(encoder, tokenizer, folder)
     weights = sum(parameter.numel() for parameter in encoder.parameters())
     log.info("encoder of %d weights in %d layers", weights, encoder.config.num_hidden_layers)
     chats = {"chat_template": True} if getattr(tokenizer, "chat_template", None) else {}
     if chats:
-        log.warning(
-            "the tokenizer has a chat template, so this model was trained to chat; the template is never applied: every"
-            " input is plain text. A base model is what fine-tuning usually begins with"
-        )
+        log.info("the tokenizer has a chat template, which xtl never applies: every input is plain text")
     return {"metrics": {"weights": weights, "layers": encoder.config.num_hidden_layers, **chats}}
 
 

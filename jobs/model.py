@@ -38,6 +38,10 @@ HEADS = ("lm_head.", "cls.", "predictions.", "mask_predictions.", "lm_prediction
 
 #: Beside the encoder, of a decoder whose head is not its embeddings.
 HEAD = "lm_head.safetensors"
+NO_HEAD = (
+    "its weights have no language-model head and its embeddings are none, so the arm `prompted` cannot ask it; name a"
+    " folder or a hub id that holds the whole model, or leave the arm out"
+)
 
 #: The files that hold a tokenizer's vocabulary; a model comes with one of them at least.
 VOCABULARIES = ("tokenizer.json", "sentencepiece.bpe.model", "spiece.model", "tokenizer.model", "vocab.txt",
@@ -179,18 +183,19 @@ def save_encoder(encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, f
     tokenizer.save_pretrained(folder)
 
 
-def save_head(place: Path, encoder: PreTrainedModel, folder: Path) -> None:
-    """A decoder's language-model head, where it is not its embeddings: what a prompted arm writes with."""
-    known = architecture_of(encoder.config.model_type)
-    if known is None or not known.causal or getattr(encoder.config, "tie_word_embeddings", True):
-        return
+def save_head(place: Path, encoder: PreTrainedModel, folder: Path) -> bool:
+    """A decoder's language-model head, where it is not its embeddings: what a prompted arm writes with. False where
+    there is none."""
+    if getattr(encoder.config, "tie_word_embeddings", True):
+        return True
     for path in sorted(place.glob("*.safetensors")):
         with safe_open(path, "pt") as file:
             if name := next(
                 (name for name in list(file.keys()) if name in ("lm_head.weight", "model.lm_head.weight")), None
             ):
                 save_file({"weight": file.get_tensor(name)}, folder / HEAD)
-                return
+                return True
+    return False
 
 
 def _first_line(error: Exception) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from xtl.architectures import Architecture, architecture_of
@@ -17,12 +17,18 @@ from xtl.tasks import TASKS
 def misfits(grid: Grid, inventory: Inventory) -> Iterator[str]:
     """A line for each thing that a model cannot do."""
     masked = [arm.spelling for arm in grid.arms if any(TASKS[part.task].form == "text" for part in arm.parts)]
-    if any(arm.prompted for arm in grid.arms) and not any(asks(model, inventory) for model in grid.models):
+    prompted = any(arm.prompted for arm in grid.arms)
+    if prompted and not any(asks(model, inventory) for model in grid.models):
         yield "intermediates: `prompted` asks decoders, and no model of this grid is one: leave it out"
     yield from _never_compared(grid, inventory)
     for model in grid.models:
         kind = inventory.models[model.place].architecture
         known = architecture_of(kind)
+        if prompted and (name := _bends(inventory.models[model.place].config)):
+            yield (
+                f"model {model.name}: {name} bends its scores, which the arm `prompted` does not follow: leave the arm "
+                "out, or give this model a grid of its own"
+            )
         if known is None or not known.causal:
             continue
         if model.attention == "bidirectional" and not known.bidirectional:
@@ -35,6 +41,19 @@ def misfits(grid: Grid, inventory: Inventory) -> Iterator[str]:
                 f"model {model.name}: {known.title} is a decoder without a mask, so masked LM cannot train on it: "
                 f"leave out {', '.join(masked)}, or give the decoder a grid of its own"
             )
+
+
+def _bends(config: Mapping[str, Any]) -> str:
+    """What makes a decoder's scores other than hidden states times its head; empty where nothing does."""
+    text = config.get("text_config") or config
+    return next(
+        (
+            name
+            for name in ("final_logit_softcapping", "logits_scaling", "logit_scale")
+            if text.get(name) not in (None, 1, 1.0)
+        ),
+        "",
+    )
 
 
 def _never_compared(grid: Grid, inventory: Inventory) -> Iterator[str]:

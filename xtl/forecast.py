@@ -105,64 +105,78 @@ def parameters(plan: Plan, inventory: Inventory) -> dict[str, float]:
 
 @dataclass(frozen=True, kw_only=True)
 class Need:
-    """What training a model takes of a GPU's memory, in GB (10^9 bytes). needs: None where its configuration is not at
-    hand. has: the GPU's; with_adapters: what adapters would take, None where they are what is trained."""
+    """What a study takes of a GPU's memory for a model, in GB (10^9 bytes). trains: it is trained, not scored alone.
+    has: the GPU's; with_adapters: what adapters would take, None where no weights are trained but theirs."""
 
     model: str
     gpu: str
-    needs: float | None
+    trains: bool
+    needs: float
     has: float
     with_adapters: float | None
 
     @property
     def fits(self) -> bool:
-        return self.needs is None or self.needs <= self.has * memory.USABLE
+        return self.needs <= self.has * memory.USABLE
 
     @property
     def told(self) -> str:
-        if self.needs is None:
-            return f"{self.model}: not known for {self.gpu}: the model's size is not at hand"
         large = "" if self.fits else "too large: "
-        about = f"{self.model}: {large}training needs about {self.needs:.0f} GB of a GPU's memory, and {self.gpu} has"
+        what = "training" if self.trains else "scoring"
+        about = (
+            f"{self.model}: {large}{what} needs about {_gigabytes(self.needs)} of a GPU's memory, and {self.gpu} has"
+        )
         if self.fits or self.with_adapters is None:
             return f"{about} {self.has:g}"
-        return f"{about} {self.has:g}; `train: {{method: lora}}` needs {self.with_adapters:.0f} GB"
+        return f"{about} {self.has:g}; `train: {{method: lora}}` needs {_gigabytes(self.with_adapters)}"
+
+
+def _gigabytes(value: float) -> str:
+    return f"{value:.1f} GB" if value < 10 else f"{value:.0f} GB"
 
 
 def needs(grid: Grid, inventory: Inventory, gpu: str) -> Iterator[Need]:
-    """One for each model; nothing for a GPU whose memory is not known."""
+    """One for each model whose configuration is at hand; nothing for a GPU whose memory is not known."""
     name = next((known for known in memory.MEMORY_GB if estimate.is_named(gpu, known)), None)
     if name is None:
         return
     half = grid.precision == "bf16"
+    before = any(arm.parts for arm in grid.arms)
+    trains = before or (any(not arm.prompted for arm in grid.arms) and any(x.train_languages for x in grid.targets))
+    asked = all(arm.prompted for arm in grid.arms)
     for model in grid.models:
         config = inventory.models[model.place].config
+        if not (weights := sum(memory.parameters(config))):
+            continue
         rank = model.lora.rank if model.lora else None
-        merged = bool(model.lora and model.lora.carry == "merge" and any(arm.parts for arm in grid.arms))
-        held = memory.resident(config, rank=rank, half=half, merged=merged)
+        merged = before and model.lora is not None and model.lora.carry == "merge"
         step = memory.activations(config, _longest(grid, model, config))
+        held = memory.resident(config, rank=rank, half=half, merged=merged)
+        lora = memory.resident(config, rank=16, half=half)
         yield Need(
             model=model.name,
             gpu=name,
-            needs=(held + step) / 1e9 if held else None,
+            trains=trains,
+            needs=((held + step) if trains else weights * (2 if asked and half else 4)) / 1e9,
             has=memory.MEMORY_GB[name],
-            with_adapters=None if model.lora else (memory.resident(config, rank=16, half=half) + step) / 1e9,
+            with_adapters=(lora + step) / 1e9 if trains and not model.lora else None,
         )
 
 
 def too_large(grid: Grid, inventory: Inventory, gpu: str) -> list[str]:
-    """A line for each model that cannot be trained on a GPU of that name."""
+    """A line for each model that a GPU of that name cannot hold."""
     return [f"model {need.told}" for need in needs(grid, inventory, gpu) if not need.fits]
 
 
 def _longest(grid: Grid, model: StudyModel, config: Mapping[str, Any]) -> int:
     """Word pieces of the longest input that anything trains on."""
     parts = ((arm, part.task) for arm in grid.arms for part in arm.parts)
+    trained = (target.task for target in grid.targets if target.train_languages)
     found = [
-        *(resolve(grid, "intermediate", task, arm, model).values for arm, task in parts),
-        *(resolve(grid, "target", target.task, model=model, config=config).values for target in grid.targets),
+        *(resolve(grid, "intermediate", task, arm, model).values["length"] for arm, task in parts),
+        *(resolve(grid, "target", task, model=model, config=config).values["length"] for task in trained),
     ]
-    return max((values.get("length", 0) for values in found), default=0)
+    return max(found, default=0)
 
 
 def _models(plan: Plan) -> dict[str, str]:

@@ -26,8 +26,8 @@ from xtl.settings import MICRO_TOKENS, OPTIMISER, Role, resolve
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """One stage. `spec` is hashed into `key`; `where` says where a fetch reads and is not. seconds: what it is
-    estimated to take (estimate.py), None as long as it is not."""
+    """One stage. `spec` is hashed into `key`; `where` says where a fetch reads, and of a decoder whether it will be
+    `asked`, and is not. seconds: what it is estimated to take (estimate.py), None as long as it is not."""
 
     key: str
     kind: str
@@ -139,16 +139,19 @@ class _Planner:
 
     def _fetch_model(self, name: str) -> str:
         spec: dict[str, Any] = {"kind": "fetch", "what": "model"}
+        where: dict[str, Any] = {"model": name}
         if name == "tiny":
             # Its tokenizer is trained on the grid's data, so that data comes first.
             spec |= {"model": {"tiny": TINY}, "parents": {"data": sorted(self.data.values())}}
         else:
             spec |= {"model": dict(self.inventory.models[name].identity)}
-            known = architecture_of(self.inventory.models[name].architecture)
-            if known is not None and known.causal:
+            kind = self.inventory.models[name].architecture
+            known, prompted = architecture_of(kind), any(arm.prompted for arm in self.grid.arms)
+            if known.causal if known else kind and prompted:
                 spec["head"] = True  # where it is not among the embeddings
+                where["asked"] = prompted
         spelled = next(model.name for model in self.grid.models if model.place == name)
-        return self._add(spec, f"fetch model {spelled}", {"model": spelled}, where={"model": name})
+        return self._add(spec, f"fetch model {spelled}", {"model": spelled}, where=where)
 
     def _resolve(self, model: StudyModel, role: Role, task: str | None, arm: Arm | None = None) -> Mapping[str, Any]:
         config = self.inventory.models[model.place].config

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
-from xtl.architectures import published
+from xtl.authors import published
 from xtl.tasks import TASKS, presets
 from xtl.tasks.base import Settings, Task
 

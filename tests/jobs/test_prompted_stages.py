@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -85,9 +86,28 @@ def test_the_report_says_that_it_was_asked_and_not_trained(study: tuple[Plan, St
     report = json.loads(study[1].get("grids/asked/report.json")[0])
     (caution,) = (line for line in report["answer"]["cautions"] if line.startswith("`prompted`"))
     assert "a model asked in words and not trained, on xnli, tydiqa alone" in caution
-    assert "2 examples, in the question's language, fewer where a question is long (at the least " in caution
-    assert caution.endswith("./decoder was trained to chat; its template was not applied.")
+    assert "2 examples, in the question's language, at the least " in caution
+    assert caution.endswith("The chat template of ./decoder was not applied.")
     table = study[1].get("grids/asked/scores.md")[0].decode()
     head, line = (next(x for x in table.splitlines() if x.startswith(f"| {name}")) for name in ("inter", "prompted"))
     cells = dict(zip(head.split("|"), line.split("|"), strict=True))
     assert [cells[x].strip() for x in cells if x.strip() in ("tatoeba", "average")] == ["-", "-"]
+
+
+def test_weights_without_a_head_are_refused_when_they_are_fetched(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Before a GPU is held; without the arm, they are as good as any."""
+    smallworld.write(tmp_path / "data")
+    tokenizer = architectures.tokenizer_for("qwen3", tuple(smallworld.sentences("en")))
+    architectures.make("qwen3", len(tokenizer)).save_pretrained(tmp_path / "decoder")
+    tokenizer.save_pretrained(tmp_path / "decoder")
+    for text, status in ((GRID, 42), (GRID.replace(", prompted", ""), 0)):
+        found = grid(text, tmp_path)
+        plan = build(found, look(found))
+        store = open_store(str(tmp_path / f"store-{status}"))
+        prepare(plan, store)
+        (key,) = [one.key for one in plan.stages.values() if one.spec.get("what") == "model"]
+        assert stage.main(["--store", store.url, "--key", key]) == status
+    assert "decoder: its weights have no language-model head" in caplog.text
+    stop._asked.clear()

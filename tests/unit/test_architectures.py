@@ -26,7 +26,6 @@ from tests.tiny import cpu
 from tests.unit.test_packed import WORDS, examples
 from xtl.architectures import ARCHITECTURES
 from xtl.errors import ModelError, UserError
-from xtl.grid_schema import Hyper
 from xtl.tasks import TASKS
 
 TEXTS = tuple([" ".join(WORDS)] * 3)
@@ -230,9 +229,10 @@ def test_weights_that_stay_as_they_are_are_narrow_on_a_gpu(spec: Any, adapted: b
         assert finetune.width(spec, device, adapted=adapted) == expected
 
 
-def test_adapters_are_wide_on_narrow_weights_and_both_can_be_loaded_so(tmp_path: Path) -> None:
-    tokenizer = tokenizer_for("qwen3", [" ".join(WORDS)] * 3)
-    save_encoder(make("qwen3", len(tokenizer)), tokenizer, tmp_path)
+@pytest.mark.parametrize("kind", KINDS)
+def test_adapters_are_wide_on_narrow_weights_and_both_can_be_loaded_so(kind: str, tmp_path: Path) -> None:
+    tokenizer = tokenizer_for(kind, [" ".join(WORDS)] * 3)
+    save_encoder(make(kind, len(tokenizer)), tokenizer, tmp_path)
     narrow = load_encoder(tmp_path, dtype=torch.bfloat16)
     assert {value.dtype for value in narrow.parameters()} == {torch.bfloat16}
     adapters.add(narrow, {"rank": 4, "alpha": 8, "targets": "all-linear"}, seed=0)
@@ -255,32 +255,6 @@ def test_the_documentation_has_every_architecture() -> None:
         ]
         for kind, known in ARCHITECTURES.items()
     ]
-
-
-def test_the_documentation_has_what_every_models_authors_published() -> None:
-    text = (ROOT / "docs/models.md").read_text(encoding="utf-8")
-    section = text.partition("## Settings that their authors published")[2].partition("\n## ")[0]
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("|")]
-    assert rows[2:] == [
-        [
-            f"{known.title}, hidden size {one.hidden:,}" if one.hidden else known.title,
-            " ".join(one.tasks),
-            ", ".join(
-                f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
-                for name, value in one.settings.items()
-            ),
-            one.source,
-        ]
-        for known in ARCHITECTURES.values()
-        for one in known.published
-    ]
-
-
-def test_published_settings_are_of_targets_and_under_the_grids_names() -> None:
-    for known in ARCHITECTURES.values():
-        for one in known.published:
-            assert all(TASKS[task].target for task in one.tasks)
-            assert Hyper.model_validate(dict(one.settings)).model_dump(exclude_none=True) == dict(one.settings)
 
 
 def test_an_architecture_that_is_not_known_runs_the_plain_way() -> None:

@@ -109,7 +109,10 @@ def test_where_a_model_is_read_is_in_the_keys_of_those_that_are_not_read_first(t
 
 def test_what_a_models_authors_published_is_its_own(tmp_path: Path) -> None:
     of = grid(written("[a/b, a/c]", "train: {preset: authors}\n"), tmp_path)
-    have = known(of, b="xlm-roberta", c="deberta-v2")
+    have = known(of, b="xlm-roberta")
+    mdeberta = {"model_type": "deberta-v2", "hidden_size": 768, "vocab_size": 251_000}
+    models = {**have.models, "a/c": Model(name="a/c", identity={"hub": "c"}, config=mdeberta)}
+    have = Inventory(units=have.units, models=models, source=have.source)
     plan = build(of, have)
     epochs = {row.model: plan.stages[row.key].spec["settings"]["epochs"] for row in plan.rows if row.task == "xnli"}
     assert epochs == {"a/b": 5, "a/c": 6}

@@ -55,29 +55,6 @@ def test_targets_have_the_preset_s_settings(tmp_path: Path, preset: str, task: s
     assert found.sources["lr"].lower().startswith(preset)
 
 
-def test_authors_settings_are_the_models_own_where_it_has_some(tmp_path: Path) -> None:
-    of = with_train(tmp_path, "{preset: authors, target: {pawsx: {epochs: 4}}}")
-    card = {"model_type": "deberta-v2", "hidden_size": 768}
-    own = resolve(of, "target", "xnli", config=card)
-    names = ("lr", "epochs", "batch", "warmup", "length", "weight_decay")
-    assert [own.values[name] for name in names] == [2e-5, 6, 32, 3000.0, 256, 0.0]
-    assert own.sources["epochs"] == "mDeBERTa-v3-base's model card"
-    assert own.sources["weight_decay"] == "XTREME, scripts/train_xnli.sh for XLM-R large"
-    assert resolve(of, "target", "panx", config=card) == resolve(of, "target", "panx"), "none published for it"
-    assert resolve(of, "intermediate", "xnli", config=card).values["lr"] == 1e-5
-
-
-def test_authors_settings_are_by_size_and_a_grid_is_stronger(tmp_path: Path) -> None:
-    of = with_train(tmp_path, "{preset: authors, target: {pawsx: {epochs: 4}}}")
-    small, large, other = ({"model_type": "eurobert", "hidden_size": size} for size in (768, 2304, 100))
-    rates = [resolve(of, "target", "xnli", config=one).values["lr"] for one in (small, large, other)]
-    assert rates == [3.6e-5, 2.8e-5, 3e-5]
-    assert "epochs" not in (values := resolve(of, "target", "xnli", config=small).values)
-    assert values["steps"] == 10_000
-    assert "steps" not in (values := resolve(of, "target", "pawsx", config=small).values)
-    assert values["epochs"] == 4
-
-
 @pytest.mark.parametrize("preset", ["jiant", "xtreme", "authors"])
 @pytest.mark.parametrize(("task", "length"), [("mnli", 256), ("xnli", 256), ("squad_v2", 384), ("tydiqa", 384)])
 def test_intermediates_have_jiant_s_defaults_under_either_preset(

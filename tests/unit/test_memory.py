@@ -205,12 +205,28 @@ def test_a_plan_says_what_each_model_takes(tmp_path: Path) -> None:
         "org/encoder": Model(name="org/encoder", identity={"hub": "org/encoder"}),
     }
     known = Inventory(units=have.units, models=models, source=have.source)
-    assert [(one.model, one.needs and round(one.needs), one.fits) for one in needs(of, known, "H100")] == [
+    assert [(one.model, round(one.needs), one.fits) for one in needs(of, known, "H100")] == [
         ("org/decoder", 134, False),
         ("adapted", 16, True),
-        ("org/encoder", None, True),
-    ]
+    ], "of a model whose configuration is not at hand nothing is said"
     assert [one.told for one in needs(of, known, "H100")][1:] == [
         "adapted: training needs about 16 GB of a GPU's memory, and H100 has 80",
-        "org/encoder: not known for H100: the model's size is not at hand",
     ]
+
+
+@pytest.mark.parametrize(
+    ("arms", "targets", "holds"),
+    [("none", "tatoeba", 30), ("prompted", "xnli", 15), ("none", "xnli", 134), ("mnli", "tatoeba", 134)],
+)
+def test_a_study_that_trains_nothing_needs_the_weights_alone(
+    arms: str, targets: str, holds: int, tmp_path: Path
+) -> None:
+    text = f"name: l\nmodel: org/decoder\nseeds: [1]\nintermediates: [{arms}]\ntargets: [{targets}]\n"
+    of = grid(text, tmp_path)
+    have = inventory(of)
+    decoder = Model(name="org/decoder", identity={"hub": "org/decoder"}, config=on_paper("llama")[0])
+    (need,) = needs(of, Inventory(units=have.units, models={"org/decoder": decoder}, source=have.source), "H100")
+    assert round(need.needs) == holds
+    assert need.told.startswith(
+        f"org/decoder: {'too large: training' if holds > 100 else 'scoring'} needs about {holds} GB"
+    )

@@ -55,16 +55,17 @@ def test_memory_is_told_of_models_whose_size_is_known(monkeypatch: pytest.Monkey
     out = io.StringIO()
     monkeypatch.setattr(common, "console", lambda: Console(file=out, width=160, highlight=False))
     known = [
-        Need(model="org/a", gpu="H100", needs=8.7, has=80, with_adapters=2.0),
-        Need(model="org/b", gpu="H100", needs=134.2, has=80, with_adapters=16.4),
-        Need(model="org/c", gpu="H100", needs=None, has=80, with_adapters=None),
+        Need(model="org/a", gpu="H100", trains=True, needs=8.72, has=80, with_adapters=2.0),
+        Need(model="org/b", gpu="H100", trains=True, needs=134.2, has=80, with_adapters=16.4),
+        Need(model="org/c", gpu="H100", trains=False, needs=32.1, has=80, with_adapters=None),
     ]
     show(of, found, set(), estimated(found, have), [], known)
     lines = [line for line in out.getvalue().splitlines() if line.startswith("Memory: ")]
     assert lines == [
-        "Memory: org/a: training needs about 9 GB of a GPU's memory, and H100 has 80",
+        "Memory: org/a: training needs about 8.7 GB of a GPU's memory, and H100 has 80",
         "Memory: org/b: too large: training needs about 134 GB of a GPU's memory, and H100 has 80; "
         "`train: {method: lora}` needs 16 GB",
+        "Memory: org/c: scoring needs about 32 GB of a GPU's memory, and H100 has 80",
     ]
     body = as_json(of, found, set(), estimated(found, have), [], known)
     assert [(one["model"], one["fits"]) for one in body["memory"]] == [

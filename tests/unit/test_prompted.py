@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, GraniteConfig, GraniteModel
 
 from jobs import packed
+from jobs.asking import Asker, _plain, head_of
+from jobs.batch import Batch, encode, inputs_of
+from jobs.families.base import Feature
 from jobs.finetune import Encoder
-from jobs.prompted import Asker, _head, _plain
 from tests.architectures import make, tokenizer_for
 from tests.grids import grid, inventory
 from tests.tiny import cpu
@@ -91,13 +94,34 @@ def test_a_model_that_scales_its_scores_is_refused_and_one_that_does_not_is_not(
         Asker(encoder=encoder, head=model.get_input_embeddings().weight.detach(), spec=spec).check()
 
 
+@pytest.mark.parametrize("width", [torch.float32, torch.bfloat16])
+def test_likelihoods_are_as_fine_as_what_the_model_gives(width: torch.dtype) -> None:
+    """Scores in bf16 are 0.1 apart where they are 20: answers would tie."""
+    one = asker()
+    one.encoder.model.to(width)
+    one.head = one.head.to(width) * 20
+    pieces = np.array(one._pieces("the cat sat on the dog True"), dtype=np.int32)
+    feature = Feature(example=0, pieces=pieces, extra={"answer": 3})
+    with torch.inference_mode():
+        (found,) = one._log_probabilities([feature])
+        hidden = encode(one.model, _batch(one, feature))
+    scores = (hidden.double() @ one.head.double().T).log_softmax(-1)
+    wanted = sum(float(scores[place - 1, pieces[place]]) for place in range(len(pieces) - 3, len(pieces)))
+    assert found == pytest.approx(wanted, rel=1e-5)
+
+
+def _batch(one: Asker, feature: Feature) -> Batch:
+    inputs, real = inputs_of(one.model, [feature], one.encoder.pad)
+    return Batch(features=[feature], inputs=inputs, given={}, real=real)
+
+
 def test_weights_without_a_head_cannot_be_asked(tmp_path: Path) -> None:
     one = asker()
     one.model.config.tie_word_embeddings = False
     with pytest.raises(ModelError, match=r"no language-model head .*; name a folder or a hub id that holds the whole"):
-        _head(tmp_path, one.encoder)
+        head_of(tmp_path, one.encoder)
     one.model.config.tie_word_embeddings = True
-    assert torch.equal(_head(tmp_path, one.encoder), one.head)
+    assert torch.equal(head_of(tmp_path, one.encoder), one.head)
 
 
 def test_answers_count_the_examples_that_had_room_and_tell_how_far_they_are() -> None:
@@ -215,6 +239,37 @@ def test_decoders_are_asked_about_what_can_be_said_in_words(tmp_path: Any) -> No
     assert len({row.key for row in more.rows if row.arm == "prompted"}) == 4
     with pytest.raises(UserError, match="`prompted` asks decoders, and no model of this grid is one"):
         build(of, known(of, decoder="bert", encoder="xlm-roberta"))
+
+
+@pytest.mark.parametrize("name", ["final_logit_softcapping", "logits_scaling", "logit_scale"])
+def test_a_model_that_bends_its_scores_is_told_of_when_it_is_planned(name: str, tmp_path: Path) -> None:
+    of = grid(GRID, tmp_path)
+    have = known(of, decoder="qwen3", encoder="xlm-roberta")
+    for value in (None, 1.0):
+        assert build(of, with_config(have, {"model_type": "qwen3", name: value}))
+    with pytest.raises(UserError, match=f"model org/decoder: {name} bends its scores"):
+        build(of, with_config(have, {"model_type": "granite", name: 8.0}))
+    plain = grid(GRID.replace(", prompted", ""), tmp_path)
+    assert build(plain, with_config(have, {"model_type": "granite", name: 8.0}))
+
+
+def with_config(have: Inventory, config: dict[str, Any]) -> Inventory:
+    decoder = Model(name="org/decoder", identity={"hub": "decoder"}, config=config)
+    return Inventory(units=have.units, models={**have.models, "org/decoder": decoder}, source=have.source)
+
+
+def test_the_head_is_fetched_of_what_may_be_asked(tmp_path: Path) -> None:
+    """Of decoders always, of what nobody knows where the arm is there."""
+
+    def heads(text: str, kind: str) -> list[Any]:
+        of = grid(text, tmp_path)
+        plan = build(of, known(of, decoder=kind, encoder="xlm-roberta"))
+        fetched = [one for one in plan.stages.values() if one.where.get("model") == "org/decoder"]
+        return [(one.spec.get("head"), one.where.get("asked")) for one in fetched]
+
+    plain = GRID.replace(", prompted", "")
+    assert (heads(GRID, "qwen3"), heads(plain, "qwen3")) == ([(True, True)], [(True, False)])
+    assert (heads(GRID, "granite"), heads(plain, "granite")) == ([(True, True)], [(None, None)])
 
 
 def test_a_contrast_with_what_is_never_asked_is_refused(tmp_path: Any) -> None:

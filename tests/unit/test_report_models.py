@@ -8,6 +8,7 @@ from typing import Any
 from tests.reports import ARMS, DECODER, MODEL, manifests_of, report, spec_of
 from xtl.report import tables
 from xtl.report.alike import unlike
+from xtl.report.asked import asked
 from xtl.report.build import rows_of
 from xtl.report.page import page
 from xtl.report.runs import Manifest
@@ -53,11 +54,51 @@ def test_an_intermediates_setting_that_differs_is_told_too() -> None:
     assert f"{MODEL}: length 256; {DECODER}: length 256 on xnli, 128 on the intermediate mnli" in told
 
 
+def test_steps_in_place_of_epochs_are_a_difference() -> None:
+    rows, manifests = studied()
+    for key in of(rows, model=DECODER, task="xnli"):
+        settings = manifests[key]["spec"]["settings"]  # type: ignore[index]
+        del settings["epochs"]
+        settings["steps"] = 10_000
+    (told,) = unlike(rows, manifests)
+    assert f"{MODEL}: for 2 epochs; {DECODER}: for 10000 steps on xnli, 2 epochs on the intermediate mnli." in told
+
+
 def test_a_model_without_results_yet_is_not_called_different() -> None:
     rows, manifests = studied()
     for key in of(rows, model=DECODER):
         manifests[key] = None
     assert unlike(rows, manifests) == []
+
+
+def prompted(language: str, fewest: int, shots: int = 4) -> dict[str, Any]:
+    metrics = {"shots": {"de": {"language": language, "examples": ["1"], "fewest": fewest}} if shots else {}}
+    return {"spec": {"prompt": {"shots": shots}, "parents": {"encoder": "fetched"}}, "metrics": metrics}
+
+
+def rows_of_prompted(*keys: str, models: int = 1) -> list[dict[str, Any]]:
+    return [
+        {"model": f"m{n % models}", "arm": "prompted", "task": "xnli", "seed": n, "key": key}
+        for n, key in enumerate(keys)
+    ]
+
+
+def test_what_stood_in_front_is_told_once_for_all_seeds() -> None:
+    manifests = {"a": prompted("de", 4), "b": prompted("de", 2), "c": prompted("de", 3)}
+    (told,) = asked(rows_of_prompted("a", "b", "c"), manifests)
+    assert told.endswith("In front of a question: 4 examples, in the question's language, at the least 2 in de.")
+    (told,) = asked(rows_of_prompted("a"), {"a": prompted("en", 4)})
+    assert told.endswith("In front of a question: 4 examples.")
+    (told,) = asked(rows_of_prompted("a", "b", models=2), {"a": prompted("en", 4), "b": prompted("en", 0, shots=0)})
+    assert told.endswith("In front of a question: 4 examples (xnli of m0); no examples (xnli of m1).")
+    assert asked(rows_of_prompted("a"), {"a": None}) == []
+
+
+def test_results_of_before_examples_were_counted_are_told_too() -> None:
+    before = prompted("en", 4)
+    before["metrics"] = {"shots": {"de": ["1", "2"]}}
+    (told,) = asked(rows_of_prompted("a"), {"a": before, "fetched": {"metrics": {"chat_template": True}}})
+    assert told.endswith("In front of a question: 4 examples. The chat template of m0 was not applied.")
 
 
 def test_retrieval_by_last_pieces_stands_beside_that_by_means() -> None:

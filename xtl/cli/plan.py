@@ -114,7 +114,7 @@ def as_json(
 def settings_in_force(grid: Grid, inventory: Inventory) -> list[Entry]:
     """One entry a task and role, and again for each model with settings of its own: every value and where it comes
     from."""
-    from xtl.architectures import published
+    from xtl.authors import published
 
     configs = {model.name: inventory.models[model.place].config for model in grid.models}
 
@@ -182,7 +182,7 @@ def show(
     )
     for line in _estimated_from(plan, done, estimate):
         out.print(line, style="dim")
-    for one in (one for one in memory if one.needs is not None):
+    for one in memory:
         out.print(f"Memory: {one.told}", style="dim" if one.fits else "red")
     _say_missing(plan)
 

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-#: Memory against speed alone.
-_NO_MATTER = ("micro_tokens",)
+#: Memory against speed alone; and how long, which is one setting whatever it is counted in.
+_NO_MATTER = ("micro_tokens", "epochs", "steps")
 
 
 def unlike(rows: Sequence[Mapping[str, Any]], manifests: Mapping[str, Mapping[str, Any] | None]) -> list[str]:
@@ -65,6 +65,7 @@ def _settings(spec: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterable[
         yield "trained", "all weights" if lora is None else _adapters(lora)
         if lora and "carry" in lora:
             yield "carry", lora["carry"]
+        yield "for", f"{settings['steps']} steps" if "steps" in settings else f"{settings.get('epochs')} epochs"
         for name, value in settings.items():
             if name not in _NO_MATTER:
                 yield name, f"{value:g}" if isinstance(value, float) else str(value)

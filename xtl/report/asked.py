@@ -3,6 +3,7 @@ were."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,42 +11,57 @@ from xtl.arms import PROMPTED
 
 
 def asked(rows: Sequence[Mapping[str, Any]], manifests: Mapping[str, Mapping[str, Any] | None]) -> list[str]:
-    """One sentence where the arm has a result, else none. rows: the study's, with the key of the stage that answers
-    for each."""
-    found = {row["key"]: row for row in rows if row["arm"] == PROMPTED and manifests.get(row["key"])}
+    """One caution where the arm has a result, else none. rows: the study's, with the key of the stage that answers for
+    each."""
+    found = [(row, manifest) for row in rows if row["arm"] == PROMPTED and (manifest := manifests.get(row["key"]))]
     if not found:
         return []
-    tasks = ", ".join(dict.fromkeys(row["task"] for row in found.values()))
-    told = "; ".join(dict.fromkeys(_in_front(row, manifests[key] or {}) for key, row in found.items()))
-    chats = dict.fromkeys(row["model"] for key, row in found.items() if _has_template(manifests, manifests[key] or {}))
-    trained_to = f" {' and '.join(chats)} was trained to chat; its template was not applied." if chats else ""
+    tasks = ", ".join(dict.fromkeys(row["task"] for row, _ in found))
+    several = len({row["model"] for row in rows}) > 1
+    by: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)  # model, task -> its seeds' manifests
+    for row, manifest in found:
+        by[row["model"] if several else "", row["task"]].append(manifest)
+    places: dict[str, list[str]] = defaultdict(list)  # what stood in front -> where
+    for (model, task), runs in by.items():
+        places[_in_front(runs)].append(f"{task} of {model}" if model else task)
+    told = "; ".join(what if len(places) == 1 else f"{what} ({', '.join(of)})" for what, of in places.items())
     return [
         f"`{PROMPTED}` is a model asked in words and not trained, on {tasks} alone: a mean of it is over these,"
         " and what a trained arm has over it is what training gives, not an intermediate. In front of a question:"
-        f" {told}.{trained_to}"
+        f" {told}.{_templates(found, manifests)}"
     ]
 
 
-def _has_template(manifests: Mapping[str, Mapping[str, Any] | None], manifest: Mapping[str, Any]) -> bool:
-    """Whether the tokenizer of the model that was asked has a chat template."""
-    fetched = manifests.get(manifest["spec"]["parents"]["encoder"]) or {"metrics": {}}
-    return bool(fetched["metrics"].get("chat_template"))
+def _templates(
+    found: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]], manifests: Mapping[str, Mapping[str, Any] | None]
+) -> str:
+    """Which models' tokenizers have a chat template."""
+    have = dict.fromkeys(
+        row["model"]
+        for row, manifest in found
+        if (fetched := manifests.get(manifest["spec"]["parents"]["encoder"]))
+        and fetched["metrics"].get("chat_template")
+    )
+    return f" The chat template of {', '.join(have)} was not applied." if have else ""
 
 
-def _in_front(row: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
-    wanted = manifest["spec"]["prompt"]["shots"]
+def _in_front(runs: Sequence[Mapping[str, Any]]) -> str:
+    """Of all seeds together."""
+    wanted = runs[0]["spec"]["prompt"]["shots"]
     if not wanted:
         return "no examples"
-    of = f" on {row['task']} of {row['model']}"
-    return f"{wanted} examples{''.join(_fewer(manifest['metrics']['shots'], wanted))}{of}"
+    shots = [(language, one) for run in runs for language, one in run["metrics"]["shots"].items()]
+    return f"{wanted} examples{''.join(_fewer([(x, one) for x, one in shots if isinstance(one, Mapping)], wanted))}"
 
 
-def _fewer(shots: Mapping[str, Mapping[str, Any]], wanted: int) -> Iterator[str]:
-    """The languages that they are in, and where a long question left room for fewer."""
-    own = [language for language, one in shots.items() if one["language"] == language]
-    if own and own != ["en"]:
-        english = [language for language, one in shots.items() if one["language"] != language]
+def _fewer(shots: Sequence[tuple[str, Mapping[str, Any]]], wanted: int) -> Iterator[str]:
+    """The languages that they are in, and where there were fewer."""
+    own = dict.fromkeys(language for language, one in shots if one["language"] == language != "en")
+    if own:
+        english = dict.fromkeys(language for language, one in shots if one["language"] != language)
         yield ", in the question's language" + (f" (English for {' '.join(english)})" if english else "")
-    fewer = [f"{one['fewest']} in {language}" for language, one in shots.items() if one["fewest"] < wanted]
-    if fewer:
-        yield f", fewer where a question is long (at the least {', '.join(fewer)})"
+    fewest: dict[str, int] = {}
+    for language, one in shots:
+        fewest[language] = min(one["fewest"], fewest.get(language, wanted))
+    if fewer := [f"{count} in {language}" for language, count in fewest.items() if count < wanted]:
+        yield f", at the least {', '.join(fewer)}"
