@@ -25,7 +25,7 @@ import transformers
 from transformers import LlamaConfig, LlamaModel, TrainingArguments, XLMRobertaConfig, XLMRobertaModel
 
 from bench._figures import Figure, not_run, tell
-from bench.training import BATCH, SETTINGS, Curve, Padded, _follow, _noted
+from bench.training import BATCH, SETTINGS, Curve, Padded, _follow, _noted, collated
 from jobs import adapters, families, packed
 from jobs.device import Device, open_device
 from jobs.families.base import Feature
@@ -107,19 +107,10 @@ class Study:
             trainer = transformers.Trainer(
                 model=Padded(encoder, head, TASKS[self.task].form, self.reads), args=arguments,
                 train_dataset=[{"input_ids": f.pieces, "feature": f} for f in self.features],
-                data_collator=lambda rows: self._collated(rows, None if grouped else LONGEST[self.task]),
+                data_collator=lambda rows: collated(rows, None if grouped else LONGEST[self.task]),
             )  # fmt: skip
             trainer.remove_callback(transformers.PrinterCallback)
             return _noted(lambda note: _follow(trainer, note))
-
-    def _collated(self, rows: list[dict[str, Any]], width: int | None) -> dict[str, torch.Tensor]:
-        features = [row["feature"] for row in rows]
-        width = width or max(map(len, features))
-        pieces, mask = torch.full((len(rows), width), 1), torch.zeros((len(rows), width), dtype=torch.int64)
-        for row, feature in enumerate(features):
-            pieces[row, : len(feature)] = torch.as_tensor(feature.pieces)
-            mask[row, : len(feature)] = 1
-        return {"input_ids": pieces, "attention_mask": mask, "labels": torch.tensor([f.labels for f in features])}
 
     def flops(self) -> float:
         """Of a real token on average, forward and backward."""

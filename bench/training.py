@@ -94,6 +94,23 @@ class InOrder(transformers.Trainer):
         return SequentialSampler(train_dataset or self.train_dataset)
 
 
+def collated(rows: Sequence[dict[str, Any]], width: int | None) -> dict[str, Tensor]:
+    """The padded batch of features; to the longest where no width is given. Tags stand at the pieces they are read
+    at."""
+    features = [row["feature"] for row in rows]
+    width = width or max(map(len, features))
+    pieces = torch.full((len(features), width), 1)
+    mask = torch.zeros_like(pieces)
+    tags = torch.full_like(pieces, -100)
+    for row, feature in enumerate(features):
+        pieces[row, : len(feature)] = torch.as_tensor(feature.pieces)
+        mask[row, : len(feature)] = 1
+        if "read" in feature.extra:
+            tags[row, feature.extra["read"]] = torch.as_tensor(feature.labels)
+    labels = tags if "read" in features[0].extra else torch.tensor([feature.labels for feature in features])
+    return {"input_ids": pieces, "attention_mask": mask, "labels": labels}
+
+
 class Study:
     """The model, its tokenizer and a task's real sample, as every side sees them. reads: where the model has read."""
 
@@ -152,25 +169,11 @@ class Study:
             trainer = kind(
                 model=Padded(encoder, head, self.form, self.reads), args=arguments,
                 train_dataset=[{"input_ids": f.pieces, "feature": f} for f in features],
-                data_collator=lambda rows: self.collated(rows, None if grouped else self.case.length),
+                data_collator=lambda rows: collated(rows, None if grouped else self.case.length),
                 processing_class=self.tokenizer,
             )  # fmt: skip
             trainer.remove_callback(transformers.PrinterCallback)
             return _noted(lambda note: _follow(trainer, note))
-
-    def collated(self, rows: list[dict[str, Any]], width: int | None) -> dict[str, Tensor]:
-        features = [row["feature"] for row in rows]
-        width = width or max(map(len, features))
-        pieces = torch.full((len(features), width), 1)
-        mask = torch.zeros_like(pieces)
-        tags = torch.full_like(pieces, -100)
-        for row, feature in enumerate(features):
-            pieces[row, : len(feature)] = torch.as_tensor(feature.pieces)
-            mask[row, : len(feature)] = 1
-            if self.form == "tagging":
-                tags[row, feature.extra["read"]] = torch.as_tensor(feature.labels)
-        labels = tags if self.form == "tagging" else torch.tensor([feature.labels for feature in features])
-        return {"input_ids": pieces, "attention_mask": mask, "labels": labels}
 
     def order(self, steps: int) -> list[Feature]:
         """What xtl draws in so many steps, a step after another."""
