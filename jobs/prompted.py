@@ -2,11 +2,15 @@
 is the label; a question's answer is what the model writes up to the end of the line, the likeliest piece each time.
 
 Examples with their answers may stand in front (`shots`), drawn by the seed: in English, or in the language that is
-asked in, from its dev set, where that is not what is scored.
+asked in, from its dev set, where that is not what is scored. What languages have answered is kept in the store every
+ten minutes and where the stage is told to stop, and is not asked again.
 """
 
 from __future__ import annotations
 
+import json
+import time
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,9 +20,13 @@ from jobs.asking import Asker, head_of
 from jobs.context import Context, log
 from jobs.device import open_device
 from jobs.finetune import Examples
+from jobs.train import SAVE_SECONDS
 from jobs.write import write_results
-from xtl.errors import UserError
+from xtl.errors import Stopped, StoreError, UserError
 from xtl.scoring.items import aggregate, headline, score_items
+from xtl.store import resume
+
+_STATE = "answered.json"
 
 
 def run(context: Context) -> dict[str, Any]:
@@ -40,13 +48,10 @@ def run(context: Context) -> dict[str, Any]:
         steps=sum(map(len, tests.values())),
         progress=lambda figures: context.heartbeat.say("evaluating", **figures),
     )
-    predictions, shots = {}, {}
     with context.phase("evaluating"):
         asker.check()
-        for language, examples in tests.items():
-            source, found = _shots(context, language)
-            predictions[language] = asker.answers(examples, found)
-            shots[language] = {"language": source, "examples": [x["id"] for x in found], "fewest": asker.fewest}
+        state = _ask(context, asker, tests)
+    predictions, shots = state["predictions"], state["shots"]
     scored = {x: score_items(task, x, tests[x], predictions[x]) for x in tests}
     scores = {x: aggregate(task, rows) for x, rows in scored.items()}
     for language, metrics in scores.items():
@@ -55,7 +60,6 @@ def run(context: Context) -> dict[str, Any]:
     write_results(context, spec["split"], tests, {"last": predictions}, items)
     from jobs.target import degenerate
 
-    context.counted["evaluated"] = asker.pieces
     return {
         "metrics": {
             "split": spec["split"],
@@ -69,6 +73,52 @@ def run(context: Context) -> dict[str, Any]:
         },
         "provenance": device.describe(),
     }
+
+
+def _ask(context: Context, asker: Asker, tests: Mapping[str, Examples]) -> dict[str, Any]:
+    """By language: predictions, and the shots that stood in front. From the state that an attempt before left, if
+    there is one."""
+    state: dict[str, Any] = _kept(context) or {"predictions": {}, "shots": {}, "cut": 0}
+    begun, kept = len(state["predictions"]), time.monotonic()
+    asker.cut, asker.done = state["cut"], sum(map(len, state["predictions"].values()))
+    try:
+        for language in (x for x in tests if x not in state["predictions"]):
+            source, found = _shots(context, language)
+            state["predictions"][language] = asker.answers(tests[language], found)
+            examples = [example["id"] for example in found]
+            state["shots"][language] = {"language": source, "examples": examples, "fewest": asker.fewest}
+            state["cut"] = asker.cut
+            if time.monotonic() - kept > SAVE_SECONDS:
+                _try_to_keep(context, state)
+                kept = time.monotonic()
+    except Stopped:
+        if len(state["predictions"]) > begun:
+            _keep(context, state)
+        raise
+    context.counted["evaluated"] = asker.pieces
+    return state
+
+
+def _kept(context: Context) -> dict[str, Any] | None:
+    if (found := resume.latest(context.store, context.key, context.work / "resume")) is None:
+        return None
+    state: dict[str, Any] = json.loads((found[1] / _STATE).read_text(encoding="utf-8"))
+    log.info("going on: %s are answered", " ".join(state["predictions"]))
+    return state
+
+
+def _keep(context: Context, state: Mapping[str, Any]) -> None:
+    folder = context.work / "state"
+    folder.mkdir(exist_ok=True)
+    (folder / _STATE).write_text(json.dumps(state), encoding="utf-8")
+    resume.save(context.store, context.key, context.attempt, len(state["predictions"]), folder)
+
+
+def _try_to_keep(context: Context, state: Mapping[str, Any]) -> None:
+    try:
+        _keep(context, state)
+    except StoreError as error:
+        log.warning("what is answered was not kept, the stage goes on: %s", error)
 
 
 def _shots(context: Context, language: str) -> tuple[str, Examples]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,13 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from jobs import stage, stop
+from jobs.asking import Asker
 from tests import architectures, smallworld
 from tests.grids import grid
 from xtl.inventory import look
 from xtl.local import prepare
 from xtl.plan import Plan, build
-from xtl.store import commit, open_store
+from xtl.store import commit, layout, open_store, resume
 from xtl.store.base import Store
 
 GRID = """\
@@ -110,4 +112,37 @@ def test_weights_without_a_head_are_refused_when_they_are_fetched(
         (key,) = [one.key for one in plan.stages.values() if one.spec.get("what") == "model"]
         assert stage.main(["--store", store.url, "--key", key]) == status
     assert "decoder: its weights have no language-model head" in caplog.text
+    stop._asked.clear()
+
+
+def test_told_to_stop_it_keeps_what_is_answered_and_asks_no_language_twice(
+    study: tuple[Plan, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rerun leaves the same predictions, and the same manifest but for times and what was counted."""
+    _, done = study
+    whole = manifest(study, "xnli")
+    folder = tmp_path / "store"
+    shutil.copytree(done.url, folder)
+    store = open_store(str(folder))
+    store.delete(layout.manifest_name(whole["key"]))
+    asked: list[int] = []
+    ask = Asker.answers
+
+    def answers(self: Asker, examples: Any, shots: Any) -> Any:
+        if asked:
+            stop.ask()
+        asked.append(len(examples))
+        return ask(self, examples, shots)
+
+    monkeypatch.setattr(Asker, "answers", answers)
+    assert stage.main(["--store", store.url, "--key", whole["key"]]) == 143
+    stop._asked.clear()
+    assert resume.latest(store, whole["key"], tmp_path / "state")
+    monkeypatch.setattr(Asker, "answers", ask)
+    assert stage.main(["--store", store.url, "--key", whole["key"]]) == 0
+    again = commit.read_manifest(store, whole["key"])
+    assert again is not None
+    assert again["metrics"] == whole["metrics"]
+    assert {x: f["sha256"] for x, f in again["files"].items()} == {x: f["sha256"] for x, f in whole["files"].items()}
+    assert resume.latest(store, whole["key"], tmp_path / "state") is None
     stop._asked.clear()
