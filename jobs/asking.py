@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -139,12 +139,26 @@ class Asker:
         before, scored = self.done, 0
         for batch in micro_batches(items, budget, packed=packed.is_packed(self.model)):
             stop.check()
-            for feature, score in zip(batch, self._log_probabilities(batch), strict=True):
+            for feature, score in zip(batch, self._halved(self._log_probabilities, batch), strict=True):
                 scores[feature.example, turn[id(feature)]] = score
             scored += len(batch)
             self._tell(before + scored // len(answers))
         labels = list(answers)
         return [labels[int(best)] for best in scores.argmax(axis=1)]
+
+    def _halved(self, compute: Callable[[Sequence[Any]], Iterable[Any]], items: Sequence[Any]) -> list[Any]:
+        """What `compute` gives of all; in halves where the GPU's memory does not hold them together."""
+        try:
+            return list(compute(items))
+        except torch.OutOfMemoryError:
+            if len(items) == 1:
+                raise UserError(
+                    f"prompted: one question of {len(items[0])} word pieces does not fit into the GPU's memory: lower "
+                    "`prompted.length` in the grid, or take a GPU with more memory"
+                ) from None
+        torch.cuda.empty_cache()
+        half = len(items) // 2
+        return [*self._halved(compute, items[:half]), *self._halved(compute, items[half:])]
 
     def _log_probabilities(self, batch: Sequence[Feature]) -> list[float]:
         """Of each feature's answer, given what stands before it."""
@@ -170,7 +184,7 @@ class Asker:
         order = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
         for some in (order[at : at + AT_ONCE] for at in range(0, len(order), AT_ONCE)):
             stop.check()
-            for place, answer in zip(some, self._continued([prompts[place] for place in some]), strict=True):
+            for place, answer in zip(some, self._halved(self._continued, [prompts[x] for x in some]), strict=True):
                 found[place] = answer
             self._tell(self.done + len(some))
         return found

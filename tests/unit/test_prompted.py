@@ -173,6 +173,25 @@ def test_a_decoder_that_has_learnt_the_answers_gives_them(task: str, data: str, 
     assert one.answers(found, ()) == wanted
 
 
+@pytest.mark.parametrize("task", ["xnli", "xquad"])
+def test_what_does_not_fit_into_a_gpus_memory_is_asked_in_halves(task: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = examples("mnli" if task == "xnli" else "squad_v2", 9)
+    wanted = asker(task=task).answers(found, ())
+    one, name = asker(task=task), "_log_probabilities" if task == "xnli" else "_continued"
+    compute, most = getattr(one, name), 2
+
+    def short(items: Any) -> Any:
+        if len(items) > most:
+            raise torch.OutOfMemoryError
+        return compute(items)
+
+    monkeypatch.setattr(one, name, short)
+    assert one.answers(found, ()) == wanted
+    most = 0
+    with pytest.raises(UserError, match=r"one question of \d+ word pieces does not fit"):
+        one.answers(found, ())
+
+
 def test_examples_stand_in_front_with_their_answers() -> None:
     one = asker()
     shots = [{"id": "s", "text_a": "a cat sat", "text_b": "a cat ran", "label": "contradiction"}]
