@@ -119,6 +119,7 @@ def test_retrieval_by_last_pieces_stands_beside_that_by_means() -> None:
     assert len(rows) == 6
     shown = page(found)
     assert "tatoeba, last pieces, by layer, on test" in shown
+    assert "curves of its last piece stand beside" in shown
     assert f"tatoeba, last pieces, of {DECODER} at every layer, on test" in shown
     assert {name for name in files(found) if "layers-" in name} == {
         "figures/layers-tatoeba.facebookai-xlm-roberta-large.svg",

@@ -83,6 +83,7 @@ def page(report: Report, published: Sequence[Mapping[str, Any]] | None = None) -
         words=tables.WORDS,
         contrasts=_contrasts(report),
         layers=_layers(report),
+        last_pieces=any(curve.pooling == "last" for curve in report.layers),
         retrieval=tables.retrieval(report),
         averages=tables.averages(report),
         seen=tables.seen(report),
