@@ -28,19 +28,20 @@ _MASK, _RANDOM = 0.8, 0.1
 
 
 class MaskedHead(nn.Module):
-    """XLM-R's masked-LM head. `tied` is the encoder's embedding layer, held without owning it: it is the encoder that
+    """XLM-R's masked-LM head. size: of what the encoder gives; `tied` is the encoder's embedding layer, held without owning it: it is the encoder that
     trains it and saves it."""
 
     def __init__(self, size: int, tied: nn.Module) -> None:
         super().__init__()
-        self.dense = linear(size, size)
-        self.norm = nn.LayerNorm(size)
         self._tied = (tied,)  # in a tuple, so that it does not become a part of this module
+        width = self.decoder.shape[1]  # RemBERT's embeddings are narrower than what it gives
+        self.dense = linear(size, width)
+        self.norm = nn.LayerNorm(width)
         self.bias = nn.Parameter(torch.zeros(len(self.decoder)))
 
     @property
     def decoder(self) -> Tensor:
-        """(vocabulary, size)."""
+        """(vocabulary, width of the embeddings)."""
         return self._tied[0].weight  # type: ignore[return-value]
 
     def forward(self, vectors: Tensor) -> Tensor:

@@ -101,7 +101,7 @@ def test_packed_is_padded(kind: str, opened: bool) -> None:
 
 
 @pytest.mark.parametrize("key", FORMS)
-@pytest.mark.parametrize("kind", ["qwen3", "mt5", "bloom", "modernbert"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_side_that_a_tokenizer_pads_on_changes_nothing(kind: str, key: str) -> None:
     model, tokenizer = model_of(kind)
     found = examples(key)

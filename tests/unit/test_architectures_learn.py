@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -21,7 +22,7 @@ VERBS = ("sleeps", "eats", "runs", "waits", "sings", "digs")
 TEXTS = tuple(f"the {name} {verb} and the {name} {verb} too" for name in NAMES for verb in VERBS)
 LABELS = ("entailment", "neutral", "contradiction")
 SETTINGS = {"batch": 6, "warmup": 0.1, "weight_decay": 0.0, "adam_eps": 1e-8, "clip": 1.0, "micro_tokens": 128,
-            "length": 32, "question_length": 8, "stride": 8, "lr": 3e-3}  # fmt: skip
+            "length": 32, "question_length": 8, "stride": 8, "mask": 0.3, "lr": 3e-3}  # fmt: skip
 
 
 def examples(task: str) -> list[dict[str, Any]]:
@@ -38,6 +39,7 @@ def examples(task: str) -> list[dict[str, Any]]:
                     "question": f"{verb} ?", "context": context,
                     "answers": [{"text": name, "start": 4}] if at % 3 else [],
                 },
+                "mlm": {"text": f"the {name} {verb} and the {name} {verb} too"},
                 "csqa": {"context": "", "question": f"{name} ?", "choices": list(VERBS[:3]), "label": at % 3},
             }[task]
         )  # fmt: skip
@@ -96,6 +98,15 @@ def test_a_few_examples_are_memorised(kind: str, task: str) -> None:
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in FEW])
 def test_every_architecture_memorises_a_few_examples(kind: str, task: str) -> None:
     memorises(kind, task)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if not ARCHITECTURES[kind].causal and "t5" not in kind])
+def test_every_encoder_with_a_mask_learns_what_is_masked(kind: str) -> None:
+    """Masks are drawn anew at each step, so it is the loss that tells."""
+    trainer, losses = trainer_of(kind, "mlm", 120), []
+    trainer.run(on_progress=lambda figures: losses.append(figures["loss"]))
+    assert np.mean(losses[-10:]) < 0.6 * np.mean(losses[:10])
 
 
 @pytest.mark.parametrize("lora", [False, True], ids=["whole", "adapters"])
