@@ -28,8 +28,8 @@ _MASK, _RANDOM = 0.8, 0.1
 
 
 class MaskedHead(nn.Module):
-    """XLM-R's masked-LM head. size: of what the encoder gives; `tied` is the encoder's embedding layer, held without owning it: it is the encoder that
-    trains it and saves it."""
+    """XLM-R's masked-LM head. size: of what the encoder gives; `tied` is the encoder's embedding layer, held without
+    owning it: it is the encoder that trains it and saves it."""
 
     def __init__(self, size: int, tied: nn.Module) -> None:
         super().__init__()
