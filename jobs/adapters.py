@@ -34,8 +34,10 @@ def add(encoder: PreTrainedModel, lora: Mapping[str, Any], *, seed: int) -> None
         _adapted(encoder, config)
     except ValueError as error:
         names = sorted({name.split(".")[-1] for name, layer in encoder.named_modules() if isinstance(layer, nn.Linear)})
-        said = str(error).splitlines()[0].split(" in the base model")[0]
-        raise UserError(f"train: targets: {said} in this model; its linear layers: {' '.join(names)}") from None
+        raise UserError(
+            f"train: targets: {' '.join(lora['targets'])}: no layer is called so, or none that adapters go with; this "
+            f"model's linear layers: {' '.join(names)}"
+        ) from error
     _only_adapters(encoder)
 
 

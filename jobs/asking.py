@@ -21,8 +21,9 @@ from jobs.batching import micro_batches
 from jobs.device import Device
 from jobs.families.base import Feature
 from jobs.finetune import Encoder, Examples
-from jobs.model import HEAD, NO_HEAD
+from jobs.model import HEAD
 from xtl.errors import ModelError, UserError
+from xtl.fit import NO_HEAD
 from xtl.tasks import TASKS
 
 #: Sequences that are written at a time.

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 from jobs import stop
 from jobs.context import Context, log
 from xtl.errors import UserError
+from xtl.fit import NO_HEAD
 from xtl.inventory import digest_of_model, local_data
+from xtl.model_folder import weights
 from xtl.tasks import TASKS, canonical, source
 from xtl.tasks.base import Example, Listing
 
@@ -88,17 +90,18 @@ def _model(context: Context) -> dict[str, Any]:
         place = _model_folder(context, identity)
         encoder = models.load_encoder(place, fetched=True)
         tokenizer = models.load_tokenizer(place)
+        models.check_vocabulary(encoder, tokenizer, str(context.where["model"]))
         if context.spec.get("head") and not models.save_head(place, encoder, context.out):
             if context.where.get("asked"):  # better here than where a GPU waits
-                raise UserError(f"{context.where['model']}: {models.NO_HEAD}")
+                raise UserError(f"{context.where['model']}: {NO_HEAD}")
             log.info("no language-model head among the weights: the arm prompted cannot ask this model")
     models.save_encoder(encoder, tokenizer, folder)
-    weights = sum(parameter.numel() for parameter in encoder.parameters())
-    log.info("encoder of %d weights in %d layers", weights, encoder.config.num_hidden_layers)
+    count = sum(parameter.numel() for parameter in encoder.parameters())
+    log.info("encoder of %d weights in %d layers", count, encoder.config.num_hidden_layers)
     chats = {"chat_template": True} if getattr(tokenizer, "chat_template", None) else {}
     if chats:
         log.info("the tokenizer has a chat template, which xtl never applies: every input is plain text")
-    return {"metrics": {"weights": weights, "layers": encoder.config.num_hidden_layers, **chats}}
+    return {"metrics": {"weights": count, "layers": encoder.config.num_hidden_layers, **chats}}
 
 
 def _model_folder(context: Context, identity: Mapping[str, Any]) -> Path:
@@ -108,6 +111,7 @@ def _model_folder(context: Context, identity: Mapping[str, Any]) -> Path:
         with context.phase("downloading"):
             return download_model(identity["hub"], identity["revision"], context.work / "model")
     folder = local_data(context.where["model"])
+    weights(folder)
     if digest_of_model(folder) != identity["digest"]:
         raise UserError(f"the files of {folder} changed since this stage was planned; run the grid again")
     return folder

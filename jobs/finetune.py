@@ -21,11 +21,12 @@ from jobs.budget import open_budget
 from jobs.context import Context, log
 from jobs.device import Device
 from jobs.families.base import Feature
-from jobs.model import VOCABULARIES, is_causal, load_encoder, load_tokenizer, longest_input, pad, reads, see_all
+from jobs.model import is_causal, load_encoder, load_tokenizer, longest_input, pad, reads, see_all
 from jobs.tokenised import Listing
 from jobs.train import Part, Trainer, predict
 from xtl.architectures import Reads, architecture_of
 from xtl.errors import ModelError, Stopped, StoreError, UserError
+from xtl.model_folder import VOCABULARIES
 from xtl.tasks import TASKS
 from xtl.tasks.canonical import read_parquet
 
@@ -277,7 +278,9 @@ def fit(
         if figures["step"] in tenths:
             log.info("step {step} of {steps}: loss {loss}, {tokens_per_second} tokens/s".format(**figures))
 
-    begun = trainer.step
+    begun, warmup = trainer.step, float(trainer.settings["warmup"])
+    if warmup >= trainer.steps:
+        log.warning("the warm-up of %d steps does not end within %d: lr is never reached", warmup, trainer.steps)
     with context.phase("training"):
         trainer.run(on_progress=tell, on_epoch=on_epoch, save=save)
     context.counted |= {"steps": trainer.step - begun, "trained": trainer.pieces}  # word pieces

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from transformers import (
@@ -27,6 +28,8 @@ from transformers.utils import logging as transformers_logging
 
 from xtl.architectures import Reads, architecture_of
 from xtl.errors import ModelError, UserError
+from xtl.fit import QUANTISED
+from xtl.model_folder import no_tokenizer, no_weights
 
 transformers_logging.set_verbosity_error()
 transformers_logging.disable_progress_bar()
@@ -38,14 +41,6 @@ HEADS = ("lm_head.", "cls.", "predictions.", "mask_predictions.", "lm_prediction
 
 #: Beside the encoder, of a decoder whose head is not its embeddings.
 HEAD = "lm_head.safetensors"
-NO_HEAD = (
-    "its weights have no language-model head and its embeddings are none, so the arm `prompted` cannot ask it; name a"
-    " folder or a hub id that holds the whole model, or leave the arm out"
-)
-
-#: The files that hold a tokenizer's vocabulary; a model comes with one of them at least.
-VOCABULARIES = ("tokenizer.json", "sentencepiece.bpe.model", "spiece.model", "tokenizer.model", "vocab.txt",
-                "vocab.json")  # fmt: skip
 
 
 def load_encoder(folder: Path, *, fetched: bool = False, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
@@ -55,15 +50,13 @@ def load_encoder(folder: Path, *, fetched: bool = False, dtype: torch.dtype = to
     fetched: as a hub has it: weights of pretraining heads may be left over, numbers stay as wide as they are, and where
     the model is more than a text encoder (pictures, a decoder beside), that alone is given.
     """
-    if not any(folder.glob("*.safetensors")):
-        other = ", ".join(sorted(path.name for path in folder.glob("*.bin"))) or "no weights at all"
-        raise ModelError(
-            f"{folder.name}: no .safetensors file ({other}). xtl never unpickles: convert the weights with "
-            "`save_pretrained(..., safe_serialization=True)` and try again"
-        )
+    if why := no_weights(folder):
+        raise ModelError(f"{folder.name}: {why}")
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         known = architecture_of(config.model_type)
+        if getattr(config, "quantization_config", None):
+            raise ModelError(f"{folder.name}: {QUANTISED}")
         kind = AutoModelForTextEncoding if known and known.encoder_only else AutoModel
         model, info = kind.from_pretrained(
             folder,
@@ -76,7 +69,12 @@ def load_encoder(folder: Path, *, fetched: bool = False, dtype: torch.dtype = to
             **_without_pooler(config),
         )
     except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise ModelError(f"{folder.name}: not a model that transformers loads: {_first_line(error)}") from error
+        said = _first_line(error)
+        if "does not recognize this architecture" in said:  # its advice is a newer transformers, which is pinned
+            said = (
+                f"its model_type is none that transformers {transformers.__version__} knows; no model's own code is run"
+            )
+        raise ModelError(f"{folder.name}: not a model that transformers loads: {said}") from error
     _check_weights(folder, info, may_drop=(*HEADS, *(known.drops if known else ())) if fetched else ())
     if fetched and known and known.inner:
         model = getattr(model, known.inner)
@@ -144,8 +142,8 @@ def _without_pooler(config: Any) -> dict[str, Any]:
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The fast tokenizer of an encoder folder. Raises ModelError where there is none: spans need character offsets."""
-    if not any((folder / name).is_file() for name in VOCABULARIES):  # transformers would make up an empty one
-        raise ModelError(f"{folder.name}: no tokenizer in it: none of {', '.join(VOCABULARIES)}")
+    if why := no_tokenizer(folder):
+        raise ModelError(f"{folder.name}: {why}")
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, use_fast=True)
     except (OSError, ValueError, KeyError) as error:
@@ -175,6 +173,16 @@ def _positions_know_padding(encoder: PreTrainedModel) -> bool:
     """Whether the table of positions has a row for padding, which fairseq's models count from."""
     tables = (module for name, module in encoder.named_modules() if name.endswith("position_embeddings"))
     return any(getattr(table, "padding_idx", None) is not None for table in tables)
+
+
+def check_vocabulary(encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> None:
+    """That every piece has a vector. Raises ModelError."""
+    rows: int = encoder.get_input_embeddings().weight.shape[0]  # type: ignore[assignment, index]
+    if len(tokenizer) > rows:
+        raise ModelError(
+            f"{name}: the tokenizer has {len(tokenizer):,} pieces and the embeddings {rows:,} rows: save the tokenizer "
+            "that the model was trained with, or resize the embeddings"
+        )
 
 
 def save_encoder(encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from xtl.estimate import Estimate
 from xtl.forecast import forecast
@@ -93,3 +96,11 @@ def whole(of: Grid) -> Inventory:
         for name in places(of)
     }
     return Inventory(units=units, models=models, source={"folder": of.data})
+
+
+def bare_model(folder: Path, config: Mapping[str, Any] | None = None) -> None:
+    """A model's folder as far as planning looks at it: weights without a number, a tokenizer without a piece."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(config or {}), encoding="utf-8")
+    (folder / "tokenizer.json").write_text("{}", encoding="utf-8")
+    (folder / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")

@@ -219,6 +219,8 @@ def choose(asked: str | None, found: Iterable[Done]) -> str:
             return name
     if any(is_named(device, asked) for device in devices):
         return asked
+    if known := [name for name in GPUS if is_named(asked, name)]:
+        return known[0]
     names = [*GPUS, CPU, *(device for device in devices if device != CPU)]
     near = difflib.get_close_matches(asked.upper(), names, n=1)
     hint = f"; did you mean {near[0]}?" if near else "."

@@ -9,9 +9,15 @@ from xtl.architectures import Architecture, architecture_of
 from xtl.arms import PROMPTED
 from xtl.grid import Grid
 from xtl.grid_models import StudyModel
-from xtl.inventory import Inventory
+from xtl.inventory import Inventory, Model
 from xtl.prompts import prompts
 from xtl.tasks import TASKS
+
+QUANTISED = "its weights are quantised, which xtl does not train or ask: name the model as it was before"
+NO_HEAD = (
+    "its weights have no language-model head, and it does not write with its embeddings, so the arm `prompted` cannot "
+    "ask it: name a folder or a hub id that holds the whole model, or leave the arm out"
+)
 
 
 def misfits(grid: Grid, inventory: Inventory) -> Iterator[str]:
@@ -20,10 +26,23 @@ def misfits(grid: Grid, inventory: Inventory) -> Iterator[str]:
     prompted = any(arm.prompted for arm in grid.arms)
     if prompted and not any(asks(model, inventory) for model in grid.models):
         yield "intermediates: `prompted` asks decoders, and no model of this grid is one: leave it out"
+    if prompted and not any(target.task in prompts() for target in grid.targets):
+        asked = " ".join(prompts())
+        yield f"intermediates: `prompted` is asked {asked}, and none of them is a target of this grid: leave it out"
     yield from _never_compared(grid, inventory)
     for model in grid.models:
-        kind = inventory.models[model.place].architecture
+        held, kind = inventory.models[model.place], inventory.models[model.place].architecture
         known = architecture_of(kind)
+        if held.config.get("quantization_config"):
+            yield f"model {model.name}: {QUANTISED}"
+        yield from _without_layers(model, held)
+        if model.attention == "bidirectional" and kind and known is None:
+            yield (
+                f"model {model.name}: attention: bidirectional is not for {kind}, which is no architecture that xtl "
+                "knows; leave it out"
+            )
+        if prompted and asks(model, inventory) and _headless(held):
+            yield f"model {model.name}: {NO_HEAD}"
         if prompted and (name := _bends(inventory.models[model.place].config)):
             yield (
                 f"model {model.name}: {name} bends its scores, which the arm `prompted` does not follow: leave the arm "
@@ -41,6 +60,24 @@ def misfits(grid: Grid, inventory: Inventory) -> Iterator[str]:
                 f"model {model.name}: {known.title} is a decoder without a mask, so masked LM cannot train on it: "
                 f"leave out {', '.join(masked)}, or give the decoder a grid of its own"
             )
+
+
+def _without_layers(model: StudyModel, held: Model) -> Iterator[str]:
+    """Layers that are to have adapters and that the model has not, as far as its weights are at hand."""
+    if model.lora is None or isinstance(model.lora.targets, str) or not held.weights:
+        return
+    layers = [name.removesuffix(".weight") for name, shape in held.weights.items() if len(shape) == 2]
+    for target in model.lora.targets:
+        if not any(layer == target or layer.endswith(f".{target}") for layer in layers):
+            there = sorted({layer.rpartition(".")[2] for layer in layers if "embed" not in layer})
+            yield f"model {model.name}: train: targets: no layer of it is called {target!r}; it has {' '.join(there)}"
+
+
+def _headless(held: Model) -> bool:
+    """Known to write with a head that is not among its weights."""
+    text = held.config.get("text_config") or held.config
+    apart = text.get("tie_word_embeddings", held.config.get("tie_word_embeddings")) is False
+    return apart and bool(held.weights) and not held.weights.keys() & {"lm_head.weight", "model.lm_head.weight"}
 
 
 def _bends(config: Mapping[str, Any]) -> str:

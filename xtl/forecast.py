@@ -123,16 +123,14 @@ class Need:
     def told(self) -> str:
         large = "" if self.fits else "too large: "
         what = "training" if self.trains else "scoring"
-        about = (
-            f"{self.model}: {large}{what} needs about {_gigabytes(self.needs)} of a GPU's memory, and {self.gpu} has"
-        )
+        about = f"{self.model}: {large}{what} needs {_gigabytes(self.needs)} of a GPU's memory, and {self.gpu} has"
         if self.fits or self.with_adapters is None:
             return f"{about} {self.has:g}"
         return f"{about} {self.has:g}; `train: {{method: lora}}` needs {_gigabytes(self.with_adapters)}"
 
 
 def _gigabytes(value: float) -> str:
-    return f"{value:.1f} GB" if value < 10 else f"{value:.0f} GB"
+    return "under 0.1 GB" if value < 0.1 else f"about {value:.1f} GB" if value < 10 else f"about {value:.0f} GB"
 
 
 def needs(grid: Grid, inventory: Inventory, gpu: str) -> Iterator[Need]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from xtl.arms import Arm, Part
+from xtl.arms import PROMPTED, Arm, Part
 from xtl.errors import UserError
 from xtl.grid_arms import read_arms, spellings
 from xtl.grid_cluster import read_cluster
@@ -122,6 +122,9 @@ def _read(sheet: Sheet, folder: Path, problems: Problems) -> dict[str, Any]:
     _unique("seeds", sheet.seeds or [], problems)
     models = read_models(sheet.model or [], sheet.attention, sheet.train, folder, problems)
     targets = read_targets(sheet.targets, sheet.setting, problems) if sheet.targets is not None else ()
+    if sheet.prompted and PROMPTED not in spellings(items):
+        what = f"prompted: the grid has no such arm: name `{PROMPTED}` among the intermediates, or leave this out"
+        problems.at(("prompted",), what, key=True)
     return {
         "name": sheet.name,
         "models": models,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from xtl.arms import Arm
+from xtl.arms import NONE, PROMPTED, Arm
 from xtl.grid_errors import Problems, choose, show
 from xtl.grid_schema import Hyper, TrainSheet
 from xtl.settings import names
@@ -36,7 +36,7 @@ def read_train(raw: object, arms: Sequence[Arm], written: Sequence[str], problem
         return Train()
     tasks: dict[str, Task | None] = {key: task for key, task in TASKS.items() if task.intermediate}
     single = {arm.spelling: TASKS[arm.parts[0].task] for arm in arms if len(arm.parts) == 1}
-    named = {spelling: single.get(spelling) for spelling in written}
+    named = {spelling: single.get(spelling) for spelling in written if spelling not in (NONE, PROMPTED)}
     targets: dict[str, Task | None] = {key: task for key, task in TASKS.items() if task.target}
     return Train(
         preset=sheet.preset,

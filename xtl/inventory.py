@@ -14,6 +14,7 @@ from typing import Any
 
 from xtl.errors import UserError
 from xtl.grid import Grid
+from xtl.model_folder import Shapes, weights
 from xtl.prompts import prompts
 from xtl.tasks import TASKS, source
 from xtl.tasks.formats.lengths import Shape
@@ -43,13 +44,14 @@ class Unit:
 @dataclass(frozen=True, kw_only=True)
 class Model:
     """One model. identity enters the key; layers and hidden (of the encoder) serve estimates, 0 if unknown.
-    config: its config.json, {} where that is not at hand."""
+    config: its config.json, {} where that is not at hand. weights: shapes by name, {} where they are not."""
 
     name: str
     identity: Mapping[str, Any]
     layers: int = 0
     hidden: int = 0
     config: Mapping[str, Any] = field(default_factory=dict)
+    weights: Shapes = field(default_factory=dict)
 
     @property
     def architecture(self) -> str:
@@ -162,8 +164,6 @@ def local_data(place: str) -> Path:
 
 def digest_of_model(folder: Path) -> str:
     """sha256 over a model folder's files, cached by size and time."""
-    if not (folder / "config.json").is_file():
-        raise UserError(f"model: no config.json in {folder}: a model folder holds config.json, weights and a tokenizer")
     return source.digest(sorted(path for path in folder.iterdir() if path.is_file()), folder)
 
 
@@ -178,15 +178,17 @@ def _model(name: str, must_know: bool) -> Model:
         )
     if name.startswith("/"):
         folder = Path(name)
+        held = weights(folder)
         identity: dict[str, Any] = {"digest": digest_of_model(folder)}
         config = _config(folder / "config.json")
     else:
         from xtl.tasks import hub
 
+        held = {}
         identity = {"hub": name, "revision": hub.model_revision(name, must_know=must_know)}
         config = hub.model_config(name, identity["revision"], must_know=must_know)
     layers, hidden = _shape(config) if config else SHAPES.get(name, (0, 0))
-    return Model(name=name, identity=identity, layers=layers, hidden=hidden, config=config)
+    return Model(name=name, identity=identity, layers=layers, hidden=hidden, config=config, weights=held)
 
 
 def _config(file: Path) -> dict[str, Any]:

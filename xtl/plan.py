@@ -88,9 +88,10 @@ class _Planner:
         for place in needed_units(self.grid):
             if place in self.inventory.units:  # `@all` may ask for more than there is
                 self.data[place] = self._fetch_data(self.inventory.units[place])
+        bases = {model.place: self._fetch_model(model.place) for model in self.grid.models}  # first: they may fail
         rows: list[Row] = []
         for model in self.grid.models:
-            base = self._fetch_model(model.place)
+            base = bases[model.place]
             for seed in self.grid.seeds:
                 for arm in self.grid.arms:
                     encoder = self._intermediate(model, base, arm, seed) if arm.parts else base

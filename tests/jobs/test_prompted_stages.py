@@ -16,6 +16,7 @@ from jobs import stage, stop
 from jobs.asking import Asker
 from tests import architectures, smallworld
 from tests.grids import grid
+from xtl import fit
 from xtl.inventory import look
 from xtl.local import prepare
 from xtl.plan import Plan, build
@@ -97,14 +98,16 @@ def test_the_report_says_that_it_was_asked_and_not_trained(study: tuple[Plan, St
 
 
 def test_weights_without_a_head_are_refused_when_they_are_fetched(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before a GPU is held; without the arm, they are as good as any."""
+    """From a hub, whose files nobody looks into before; and before a GPU is held. Without the arm, they are as good as
+    any."""
     smallworld.write(tmp_path / "data")
     tokenizer = architectures.tokenizer_for("qwen3", tuple(smallworld.sentences("en")))
     architectures.make("qwen3", len(tokenizer)).save_pretrained(tmp_path / "decoder")
     tokenizer.save_pretrained(tmp_path / "decoder")
-    for text, status in ((GRID, 42), (GRID.replace(", prompted", ""), 0)):
+    monkeypatch.setattr(fit, "_headless", lambda held: False)
+    for text, status in ((GRID, 42), (GRID.replace(", prompted", "").replace("prompted: ", "# "), 0)):
         found = grid(text, tmp_path)
         plan = build(found, look(found))
         store = open_store(str(tmp_path / f"store-{status}"))

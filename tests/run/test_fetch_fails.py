@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import AutoTokenizer
 
 from jobs import stage
 from tests import smallworld
 from tests.grids import grid
 from tests.run.study import RETRIEVAL
 from tests.tiny import tiny_encoder, tiny_tokenizer
+from xtl.errors import UserError
 from xtl.inventory import look
 from xtl.local import prepare
 from xtl.plan import Plan, build
@@ -33,6 +36,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def planned(folder: Path, model: str) -> tuple[Plan, Store]:
+    """A study, put into a store."""
     smallworld.write(folder / "data")
     found = grid(RETRIEVAL.replace("model: tiny", f"model: {model}"), folder)
     plan, store = build(found, look(found)), open_store(str(folder / "store"))
@@ -76,6 +80,18 @@ def no_tokenizer(model: Path) -> None:
         path.unlink()
 
 
+def pieces_without_vectors(model: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    tokenizer.add_tokens(["one", "more"])
+    tokenizer.save_pretrained(model)
+
+
+def quantised(model: Path) -> None:
+    config = json.loads((model / "config.json").read_text(encoding="utf-8"))
+    config["quantization_config"] = {"quant_method": "gptq", "bits": 4}
+    (model / "config.json").write_text(json.dumps(config), encoding="utf-8")
+
+
 def no_such_architecture(model: Path) -> None:
     (model / "config.json").write_text(json.dumps({"model_type": "none-such"}), encoding="utf-8")
 
@@ -83,16 +99,13 @@ def no_such_architecture(model: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (no_weights, "m: no .safetensors file (no weights at all)"),
-        (pickled_weights, "m: no .safetensors file (pytorch_model.bin). xtl never unpickles: convert the weights"),
         (a_weight_less, "m: 1 encoder weights missing: encoder.layer.1.attention.self.query.weight"),
         (a_weight_more, "m: 1 encoder weights unexpected: encoder.layer.9.extra"),
-        (half_of_the_weights, "m: not a model that transformers loads: "),
-        (no_tokenizer, "m: no tokenizer in it: "),
-        (no_such_architecture, "m: not a model that transformers loads: "),
+        (pieces_without_vectors, "{model}: the tokenizer has "),
+        (no_such_architecture, "m: not a model that transformers loads: its model_type is none that transformers "),
     ],
 )
-def test_a_model_folder_that_is_not_whole(
+def test_a_model_folder_that_is_not_as_transformers_wants_it(
     damage: Callable[[Path], None], said: str, whole: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     model = tmp_path / "m"
@@ -103,8 +116,33 @@ def test_a_model_folder_that_is_not_whole(
     plan, store = planned(tmp_path, "./m")
     assert run(plan, store, "fetch model") == 42
     told = capfd.readouterr().err
-    assert f" ERROR {said}" in told
+    assert f" ERROR {said.format(model=model)}" in told
     assert "Traceback" not in told
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (no_weights, "{model}: no weights in it, no .safetensors file: copy the whole folder"),
+        (
+            pickled_weights,
+            "{model}: no .safetensors file (pytorch_model.bin). xtl never unpickles: convert the weights",
+        ),
+        (half_of_the_weights, "{model}/model.safetensors is not whole, "),
+        (no_tokenizer, "{model}: no tokenizer in it, none of tokenizer.json, "),
+        (quantised, "./m: its weights are quantised"),
+    ],
+)
+def test_a_model_folder_that_is_not_whole_is_refused_when_it_is_planned(
+    damage: Callable[[Path], None], said: str, whole: Path, tmp_path: Path
+) -> None:
+    model = tmp_path / "m"
+    shutil.copytree(whole, model)
+    planned(tmp_path, "./m")
+    damage(model)
+    with pytest.raises(UserError) as caught:
+        planned(tmp_path, "./m")
+    assert said.format(model=model) in str(caught.value)
 
 
 def test_a_model_that_changes_after_the_plan(whole: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

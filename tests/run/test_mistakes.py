@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.grids import bare_model
 from tests.run.study import FAILING, RETRIEVAL, Study
 from tests.s3server import S3Server
 
@@ -58,8 +59,10 @@ def test_where_results_go_and_data_come_from(study: Study) -> None:
 
 def test_a_model_folder(study: Study) -> None:
     edit(study, "model: tiny", "model: ./m")
+    assert f"there is no folder {study.folder}/m" in refused(study, "grid.yaml", "--store", "store")
+    bare_model(study.folder / "m")
+    (study.folder / "m/config.json").unlink()
     assert f"no config.json in {study.folder}/m" in refused(study, "grid.yaml", "--store", "store")
-    (study.folder / "m").mkdir()
     for text in ("{", "[]", '{"hidden_size": "many"}', "\xff"):
         (study.folder / "m/config.json").write_text(text, encoding="latin-1")
         told = refused(study, "grid.yaml", "--store", "store")
@@ -116,8 +119,7 @@ def test_a_store_that_nobody_may_write_to(study: Study) -> None:
 def test_terminal_escapes_are_spelled_out(tmp_path: Path) -> None:
     """In a model's name, a data row, a path: in what is said, in tables and in logs."""
     study = Study(tmp_path / f"in{ESCAPE}", FAILING.replace("model: tiny", 'model: "./m\\e[31m"'))
-    (study.folder / "m\x1b[31m").mkdir()
-    (study.folder / "m\x1b[31m/config.json").write_text("{}", encoding="utf-8")
+    bare_model(study.folder / "m\x1b[31m")
     for name in ("xnli.test.tsv", "xnli.dev.tsv"):
         path = study.folder / "data/xnli/XNLI-1.0" / name
         path.write_text(path.read_text(encoding="utf-8").replace("neutral", f"neu{ESCAPE}tral"), encoding="utf-8")

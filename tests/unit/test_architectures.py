@@ -278,7 +278,7 @@ def test_what_cannot_be_opened_says_so() -> None:
 
 def test_layers_that_are_not_there_cannot_have_adapters() -> None:
     with pytest.raises(
-        UserError, match=r"train: targets: Target modules .*no_such_layer.* not found in this model; .* q_proj"
+        UserError, match=r"train: targets: no_such_layer: no layer is called so, .* linear layers: .* q_proj"
     ):
         adapters.add(model_of("qwen3")[0], {"rank": 4, "alpha": 8, "targets": ["no_such_layer"]}, seed=1)
 

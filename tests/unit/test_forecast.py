@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 import pytest
 
 from tests import smallworld
-from tests.grids import grid
+from tests.grids import bare_model, grid
 from tests.tiny import tiny_tokenizer
 from xtl.forecast import forecast
 from xtl.inventory import look
@@ -40,8 +39,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def model(folder: Path) -> Path:
     """A model's folder as far as planning looks at it."""
     tokenizer = tiny_tokenizer(text for language in ("en", "de") for text in smallworld.sentences(language))
+    bare_model(folder / "model", {"num_hidden_layers": 2, "hidden_size": 96})
     tokenizer.save_pretrained(folder / "model")
-    (folder / "model/config.json").write_text(json.dumps({"num_hidden_layers": 2, "hidden_size": 96}))
     return folder / "model"
 
 

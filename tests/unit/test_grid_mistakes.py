@@ -127,6 +127,11 @@ ONE_MISTAKE = [
     ),
     (
         "",
+        "prompted: {shots: 2}",
+        "6: prompted: the grid has no such arm: name `prompted` among the intermediates, or leave this out",
+    ),
+    (
+        "",
         "train: {lr: 1e-5}",
         "6: train.lr: a hyperparameter is of a role: write train.target.default.lr, train.intermediate.default.lr, or "
         "a task's name for default",

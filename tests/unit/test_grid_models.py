@@ -145,3 +145,34 @@ def test_what_a_model_cannot_do_is_said_when_it_is_planned(tmp_path: Path) -> No
         "decoder a grid of its own",
     ]
     build(of, known(of, b="xlm-roberta", c="modernbert"))
+
+
+def test_layers_that_a_models_files_have_not_are_told_when_it_is_planned(tmp_path: Path) -> None:
+    of = grid(written("[{model: a/b, train: {method: lora, targets: [q_proj, query_proj]}}]"), tmp_path)
+    have = known(of, b="qwen3")
+    shapes = {
+        "model.layers.0.self_attn.q_proj.weight": (8, 8),
+        "model.embed_tokens.weight": (9, 8),
+        "model.norm.weight": (8,),
+    }
+    model = Model(name="a/b", identity={"digest": "b"}, config={"model_type": "qwen3"}, weights=shapes)
+    with pytest.raises(
+        UserError, match=r"model a/b: train: targets: no layer of it is called 'query_proj'; it has q_proj$"
+    ):
+        build(of, Inventory(units=have.units, models={"a/b": model}, source=have.source))
+    build(of, have)
+
+
+def test_what_is_opened_must_be_known(tmp_path: Path) -> None:
+    of = grid(written("[a/b]", "attention: bidirectional\n"), tmp_path)
+    with pytest.raises(
+        UserError, match="attention: bidirectional is not for gpt2, which is no architecture that xtl knows"
+    ):
+        build(of, known(of, b="gpt2"))
+
+
+def test_models_are_fetched_before_anything_is_trained(tmp_path: Path) -> None:
+    of = grid(written("[a/b, a/c]"), tmp_path)
+    plan = build(of, known(of, b="xlm-roberta", c="qwen3"))
+    kinds = [stage.kind for stage in plan.stages.values()]
+    assert "fetch" not in kinds[kinds.index("intermediate") :]

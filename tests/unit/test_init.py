@@ -60,5 +60,5 @@ def test_what_the_comments_offer_works_too(tmp_path: Path) -> None:
     path = tmp_path / "grid.yaml"
     path.write_text(re.sub(r"(?m)^  # (- |intermediate: |target: )", r"  \1", TEMPLATE))
     grid = load(path)
-    assert [arm.label for arm in grid.arms] == ["none", "mnli", "xnli-de", "tydiqa-ko-1625", "multi"]
+    assert [arm.label for arm in grid.arms] == ["none", "mnli", "xnli-de", "tydiqa-ko-1625", "prompted", "multi"]
     assert grid.train.intermediate["mnli"] == {"lr": 1e-5}

@@ -86,7 +86,7 @@ FIELDS: list[tuple[str, str, str, set[str]]] = [
     ("contrasts", "name: english", "name: renamed", set()),
     ("train", "{default: {epochs: 2}}", "{default: {epochs: 3}}", {INTERMEDIATE, "after mnli", "after multi"}),
     ("attention", "precision: fp32", "precision: fp32\nattention: bidirectional", {INTERMEDIATE, TARGETS}),
-    ("prompted", "precision: fp32", "precision: fp32\nprompted: {shots: 2}", set()),
+    ("prompted", "precision: fp32", "precision: fp32\nprompted: {}", set()),  # more: test_prompted.py
     ("precision", "precision: fp32", "precision: bf16", {INTERMEDIATE, TARGETS}),
     ("checkpoints", "precision: fp32", "precision: fp32\ncheckpoints: [last, english-dev]", {TRAINED}),
     ("setting", "precision: fp32", "precision: fp32\nsetting: translate-train", set()),

@@ -243,7 +243,7 @@ def test_a_model_that_is_too_large_is_said_when_it_is_planned(tmp_path: Path) ->
     known = Inventory(units=have.units, models=models, source=have.source)
     assert too_large(of, known, "NVIDIA H100 80GB HBM3") == [
         "model org/decoder: too large: training needs about 134 GB of a GPU's memory, and H100 has 80; "
-        "`train: {method: lora}` needs 16 GB"
+        "`train: {method: lora}` needs about 16 GB"
     ]
     assert not too_large(of, known, "some other GPU")
     assert too_large(of, known, "a-pool NVIDIA-H100-80GB-HBM3"), "as nodes are labelled"

@@ -64,7 +64,7 @@ def test_memory_is_told_of_models_whose_size_is_known(monkeypatch: pytest.Monkey
     assert lines == [
         "Memory: org/a: training needs about 8.7 GB of a GPU's memory, and H100 has 80",
         "Memory: org/b: too large: training needs about 134 GB of a GPU's memory, and H100 has 80; "
-        "`train: {method: lora}` needs 16 GB",
+        "`train: {method: lora}` needs about 16 GB",
         "Memory: org/c: scoring needs about 32 GB of a GPU's memory, and H100 has 80",
     ]
     body = as_json(of, found, set(), estimated(found, have), [], known)

@@ -118,7 +118,7 @@ def _batch(one: Asker, feature: Feature) -> Batch:
 def test_weights_without_a_head_cannot_be_asked(tmp_path: Path) -> None:
     one = asker()
     one.model.config.tie_word_embeddings = False
-    with pytest.raises(ModelError, match=r"no language-model head .*; name a folder or a hub id that holds the whole"):
+    with pytest.raises(ModelError, match=r"no language-model head, .*: name a folder or a hub id that holds the whole"):
         head_of(tmp_path, one.encoder)
     one.model.config.tie_word_embeddings = True
     assert torch.equal(head_of(tmp_path, one.encoder), one.head)
@@ -307,3 +307,25 @@ def test_examples_in_front_are_planned_where_the_target_trains_in_other_language
     plan = build(of, known(of, decoder="qwen3", encoder="xlm-roberta"))
     (key, *_) = [row.key for row in plan.rows if row.arm == "prompted"]
     assert plan.stages[plan.stages[key].spec["parents"]["shots"]].title == "fetch mnli"
+
+
+def test_the_arm_without_a_target_that_it_is_asked_is_refused(tmp_path: Path) -> None:
+    of = grid(GRID.replace("[xnli, tydiqa, panx, tatoeba]", "[panx, tatoeba]"), tmp_path)
+    with pytest.raises(UserError, match=r"`prompted` is asked .*tydiqa.*, and none of them is a target of this grid"):
+        build(of, known(of, decoder="qwen3", encoder="xlm-roberta"))
+
+
+def test_a_decoder_whose_files_have_no_head_is_refused_when_it_is_planned(tmp_path: Path) -> None:
+    of = grid(GRID, tmp_path)
+    have = known(of, decoder="qwen3", encoder="xlm-roberta")
+
+    def planned(tied: bool, *names: str) -> None:
+        config = {"model_type": "qwen3", "tie_word_embeddings": tied}
+        decoder = Model(name="d", identity={"digest": "d"}, config=config, weights=dict.fromkeys(names, (2, 2)))
+        build(of, Inventory(units=have.units, models={**have.models, "org/decoder": decoder}, source=have.source))
+
+    planned(True, "model.embed_tokens.weight")
+    planned(False, "model.embed_tokens.weight", "lm_head.weight")
+    planned(False)  # on a hub: not known
+    with pytest.raises(UserError, match="model org/decoder: its weights have no language-model head"):
+        planned(False, "model.embed_tokens.weight")

@@ -92,6 +92,10 @@ def test_what_stood_in_front_is_told_once_for_all_seeds() -> None:
     (told,) = asked(rows_of_prompted("a", "b", models=2), {"a": prompted("en", 4), "b": prompted("en", 0, shots=0)})
     assert told.endswith("In front of a question: 4 examples (xnli of m0); no examples (xnli of m1).")
     assert asked(rows_of_prompted("a"), {"a": None}) == []
+    english = prompted("en", 4)
+    english["spec"]["prompt"]["language"] = "own"
+    (told,) = asked(rows_of_prompted("a"), {"a": english})
+    assert told.endswith("4 examples in English, since no other language has a dev set that is not scored.")
 
 
 def test_results_of_before_examples_were_counted_are_told_too() -> None:

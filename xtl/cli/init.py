@@ -13,7 +13,10 @@ TEMPLATE = """\
 # `xtl plan` on this file shows what would run, every setting in force and what it costs; `xtl run` runs it.
 
 name: my-study                  # lower-case letters, digits and '-'
-model: FacebookAI/xlm-roberta-base   # a hub id, a folder (./my-model), `tiny` to try things out, or a list of these
+model: FacebookAI/xlm-roberta-base   # a hub id, a folder (./my-model), `tiny` to try things out, or a list
+# model:                        # several, a column each; one may be trained through adapters
+#   - FacebookAI/xlm-roberta-base
+#   - {model: Qwen/Qwen3-4B-Base, train: {method: lora, rank: 16, alpha: 32}}
 seeds: [1, 2, 3]                # three to look around, five for a claim
 
 intermediates:                  # the arms of the study: what comes before the target
@@ -21,6 +24,7 @@ intermediates:                  # the arms of the study: what comes before the t
   - mnli                        # an English task: anli_plus mnli qqp squad_v2 squad_v1 hellaswag ccg cosmosqa csqa
   - xnli@de                     # another language; `@de+ru+sw` several, `@all` every one with published training data
   # - tydiqa@ko:1625            # at most so many examples: a seeded sample, to compare equal sizes
+  # - prompted                  # no training at all: decoders are asked in words (docs/models.md)
   # - {name: multi, tasks: [mnli, squad_v2], mix: {cap: 131072}}   # a mixture; cap: what one task counts at most
 
 targets: [pawsx, tydiqa, tatoeba]   # `all` for XTREME's nine, or {task: panx, languages: [en, sw]} for some languages
@@ -30,7 +34,7 @@ contrasts:                      # what is compared is named before anything runs
   - {name: german, arm: xnli@de, against: mnli}
 
 train:
-  preset: jiant                 # the settings of Phang et al. 2020; or xtreme, those of the XTREME scripts
+  preset: jiant                 # the settings of Phang et al. 2020; or xtreme (its scripts'), authors (each model's)
   # intermediate: {default: {epochs: 2}, mnli: {lr: 1e-5}}   # by `default`, by task, or by an arm's name
   # target: {tydiqa: {epochs: 3}}
 

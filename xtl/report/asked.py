@@ -47,19 +47,23 @@ def _templates(
 
 def _in_front(runs: Sequence[Mapping[str, Any]]) -> str:
     """Of all seeds together."""
-    wanted = runs[0]["spec"]["prompt"]["shots"]
+    prompt = runs[0]["spec"]["prompt"]
+    wanted: int = prompt["shots"]
     if not wanted:
         return "no examples"
     shots = [(language, one) for run in runs for language, one in run["metrics"]["shots"].items()]
-    return f"{wanted} examples{''.join(_fewer([(x, one) for x, one in shots if isinstance(one, Mapping)], wanted))}"
+    return f"{wanted} examples{''.join(_fewer([(x, one) for x, one in shots if isinstance(one, Mapping)], prompt))}"
 
 
-def _fewer(shots: Sequence[tuple[str, Mapping[str, Any]]], wanted: int) -> Iterator[str]:
+def _fewer(shots: Sequence[tuple[str, Mapping[str, Any]]], prompt: Mapping[str, Any]) -> Iterator[str]:
     """The languages that they are in, and where there were fewer."""
+    wanted = prompt["shots"]
     own = dict.fromkeys(language for language, one in shots if one["language"] == language != "en")
     if own:
         english = dict.fromkeys(language for language, one in shots if one["language"] != language)
         yield ", in the question's language" + (f" (English for {' '.join(english)})" if english else "")
+    elif prompt.get("language") == "own" and any(language != "en" for language, _ in shots):
+        yield " in English, since no other language has a dev set that is not scored"
     fewest: dict[str, int] = {}
     for language, one in shots:
         fewest[language] = min(one["fewest"], fewest.get(language, wanted))

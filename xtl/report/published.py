@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from xtl.arms import NONE
 from xtl.errors import UserError
 from xtl.report.model import Report
 from xtl.report.study import Cell, Line
@@ -115,8 +116,7 @@ def _ours(report: Report, row: Row, model: str) -> tuple[str, dict[str, tuple[st
         english = {arm.name for arm in report.arms if arm.tasks and set(arm.languages) == {"en"}}
         lines, name = [line for line in lines if line.arm in english], "ours, best English arm"
     else:
-        bare = {arm.name for arm in report.arms if not arm.tasks}
-        lines, name = [line for line in lines if line.arm in bare], "ours, no intermediate"
+        lines, name = [line for line in lines if line.arm == NONE], "ours, no intermediate"
     cells = {task: best for task in row.scores if (best := _best(lines, task))}
     elsewhere = row.model in ("mBERT", "RemBERT") or model in {one.of for one in ROWS}
     if not cells or (elsewhere and model != row.of):
