@@ -299,7 +299,7 @@ def test_a_model_is_what_can_be_loaded_without_unpickling(monkeypatch: pytest.Mo
 
     monkeypatch.delenv("XTL_HUB_ROOT", raising=False)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
-    with pytest.raises(ModelError, match="no safetensors weights at 0123"):
+    with pytest.raises(ModelError, match=r"no safetensors weights at 0123, .* into a folder, and name that"):
         hub.download_model("a/b", "0123", tmp_path / "model")
     (tmp_path / "model/model.safetensors").write_bytes(b"")
     assert hub.download_model("a/b", "0123", tmp_path / "model") == tmp_path / "model"
