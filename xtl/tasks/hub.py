@@ -123,7 +123,7 @@ def download_model(name: str, commit: str, folder: Path) -> Path:
         place = Path(snapshot_download(name, revision=commit, local_dir=folder, allow_patterns=_MODEL_FILES))
     if not list(place.glob("*.safetensors")):
         raise ModelError(
-            f"{name} has no safetensors weights at {commit[:12]}, and xtl loads nothing that is pickled: load it once with "
+            f"{name} has no safetensors weights at {commit[:12]}, and xtl loads nothing that is pickled: load it with "
             "transformers, save_pretrained it and its tokenizer into a folder, and name that as the model"
         )
     return place
