@@ -11,6 +11,7 @@ from xtl.grid import Grid
 from xtl.grid_models import StudyModel
 from xtl.inventory import Inventory, Model
 from xtl.prompts import prompts
+from xtl.settings import resolve
 from xtl.tasks import TASKS
 
 QUANTISED = "its weights are quantised, which xtl does not train or ask: name the model as it was before"
@@ -91,6 +92,32 @@ def _bends(config: Mapping[str, Any]) -> str:
         ),
         "",
     )
+
+
+def cut_short(grid: Grid, inventory: Inventory) -> Iterator[str]:
+    """A line for each model with what is read of inputs that it has no positions for."""
+    for model in grid.models:
+        config = inventory.models[model.place].config
+        most = _positions(config)
+        longer: dict[str, int] = {}
+        for target in grid.targets:
+            length = resolve(grid, "target", target.task, model=model, config=config).values["length"]
+            longer |= {target.task: length} if most and length > most else {}
+        for arm in grid.arms:
+            for part in arm.parts:
+                length = resolve(grid, "intermediate", part.task, arm, model).values["length"]
+                longer |= {arm.spelling: length} if most and length > most else {}
+        if longer:
+            told = ", ".join(f"{length} of {name}" for name, length in longer.items())
+            yield f"{model.name}: has positions for {most} word pieces: a length of more is cut to that ({told})"
+
+
+def _positions(config: Mapping[str, Any]) -> int:
+    """Word pieces that a model has positions for; 0 where its configuration does not say."""
+    text = config.get("text_config") or config
+    known = architecture_of(str(config.get("model_type") or ""))
+    first = int(text.get("pad_token_id") or 0) + 1 if known and known.padded_positions else 0
+    return max(int(text.get("max_position_embeddings") or 0) - first, 0)
 
 
 def _never_compared(grid: Grid, inventory: Inventory) -> Iterator[str]:

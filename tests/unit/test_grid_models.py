@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.grids import grid, inventory
 from xtl.cli.plan import settings_in_force
 from xtl.errors import GridError, UserError
+from xtl.fit import cut_short
 from xtl.grid_models import Lora
 from xtl.inventory import Inventory, Model
 from xtl.plan import build
@@ -176,3 +178,16 @@ def test_models_are_fetched_before_anything_is_trained(tmp_path: Path) -> None:
     plan = build(of, known(of, b="xlm-roberta", c="qwen3"))
     kinds = [stage.kind for stage in plan.stages.values()]
     assert "fetch" not in kinds[kinds.index("intermediate") :]
+
+
+def test_lengths_beyond_a_models_positions_are_told(tmp_path: Path) -> None:
+    of = grid(
+        written("[a/b, a/c, a/d]", "train: {target: {xnli: {length: 600}}, intermediate: {mnli: {length: 513}}}\n"),
+        tmp_path,
+    )
+    have = known(of, b="xlm-roberta", c="qwen3", d="bert")
+    sizes = {"a/b": {"max_position_embeddings": 514, "pad_token_id": 1}, "a/c": {"max_position_embeddings": 600}}
+    models = {name: replace(one, config={**one.config, **sizes.get(name, {})}) for name, one in have.models.items()}
+    assert list(cut_short(of, replace(have, models=models))) == [
+        "a/b: has positions for 512 word pieces: a length of more is cut to that (600 of xnli, 513 of mnli)"
+    ]

@@ -42,6 +42,7 @@ def plan(
     import sys
 
     from xtl.cli.common import load_grid, open_grid_store, print_json
+    from xtl.fit import cut_short
     from xtl.forecast import forecast, needs
     from xtl.inventory import look
     from xtl.plan import build
@@ -61,10 +62,13 @@ def plan(
     estimate = forecast(found, inventory, opened, gpu)
     settings = settings_in_force(grid, inventory)
     memory = list(needs(grid, inventory, estimate.gpu))
+    cut = list(cut_short(grid, inventory))
     if output == Output.json:
-        print_json(as_json(grid, found, done, estimate, settings, memory))
+        print_json({**as_json(grid, found, done, estimate, settings, memory), "cut_short": cut})
     else:
         show(grid, found, done, estimate, settings, memory)
+        for line in cut:
+            print(f"Length: {line}")
 
 
 def as_json(
