@@ -28,8 +28,8 @@ def misfits(grid: Grid, inventory: Inventory) -> Iterator[str]:
     if prompted and not any(asks(model, inventory) for model in grid.models):
         yield "intermediates: `prompted` asks decoders, and no model of this grid is one: leave it out"
     if prompted and not any(target.task in prompts() for target in grid.targets):
-        asked = " ".join(prompts())
-        yield f"intermediates: `prompted` is asked {asked}, and none of them is a target of this grid: leave it out"
+        them = " ".join(prompts())
+        yield f"intermediates: `prompted` is asked {them}, and none of them is a target of this grid: leave it out"
     yield from _never_compared(grid, inventory)
     for model in grid.models:
         held, kind = inventory.models[model.place], inventory.models[model.place].architecture
@@ -42,9 +42,10 @@ def misfits(grid: Grid, inventory: Inventory) -> Iterator[str]:
                 f"model {model.name}: attention: bidirectional is not for {kind}, which is no architecture that xtl "
                 "knows; leave it out"
             )
-        if prompted and asks(model, inventory) and _headless(held):
+        asked = prompted and asks(model, inventory)
+        if asked and _headless(held):
             yield f"model {model.name}: {NO_HEAD}"
-        if prompted and (name := _bends(inventory.models[model.place].config)):
+        if asked and (name := _bends(held.config)):
             yield (
                 f"model {model.name}: {name} bends its scores, which the arm `prompted` does not follow: leave the arm "
                 "out, or give this model a grid of its own"
