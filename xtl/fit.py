@@ -11,7 +11,7 @@ from xtl.grid import Grid
 from xtl.grid_models import StudyModel
 from xtl.inventory import Inventory, Model
 from xtl.prompts import prompts
-from xtl.settings import resolve
+from xtl.settings import lengths
 from xtl.tasks import TASKS
 
 QUANTISED = "its weights are quantised, which xtl does not train or ask: name the model as it was before"
@@ -100,16 +100,11 @@ def cut_short(grid: Grid, inventory: Inventory) -> Iterator[str]:
     for model in grid.models:
         config = inventory.models[model.place].config
         most = _positions(config)
-        longer: dict[str, int] = {}
-        for target in grid.targets:
-            length = resolve(grid, "target", target.task, model=model, config=config).values["length"]
-            longer |= {target.task: length} if most and length > most else {}
-        for arm in grid.arms:
-            for part in arm.parts:
-                length = resolve(grid, "intermediate", part.task, arm, model).values["length"]
-                longer |= {arm.spelling: length} if most and length > most else {}
-        if longer:
-            told = ", ".join(f"{length} of {name}" for name, length in longer.items())
+        longer = dict.fromkeys(
+            f"{length} of {name}" for name, length, _ in lengths(grid, model, config) if length > most
+        )
+        if most and longer:
+            told = ", ".join(longer)
             yield f"{model.name}: has positions for {most} word pieces: a length of more is cut to that ({told})"
 
 

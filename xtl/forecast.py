@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -17,10 +17,9 @@ from typing import Any
 from xtl import estimate, memory, spent
 from xtl.errors import StoreError, UserError
 from xtl.grid import Grid
-from xtl.grid_models import StudyModel
 from xtl.inventory import Inventory, local_data, look
 from xtl.plan import Plan, build
-from xtl.settings import resolve
+from xtl.settings import lengths
 from xtl.store import commit
 from xtl.store.base import Store
 from xtl.store.parallel import each
@@ -148,7 +147,8 @@ def needs(grid: Grid, inventory: Inventory, gpu: str) -> Iterator[Need]:
             continue
         rank = model.lora.rank if model.lora else None
         merged = before and model.lora is not None and model.lora.carry == "merge"
-        step = memory.activations(config, _longest(grid, model, config))
+        longest = max((length for _, length, trained in lengths(grid, model, config) if trained), default=0)
+        step = memory.activations(config, longest)
         held = memory.resident(config, rank=rank, half=half, merged=merged)
         lora = memory.resident(config, rank=16, half=half)
         yield Need(
@@ -164,17 +164,6 @@ def needs(grid: Grid, inventory: Inventory, gpu: str) -> Iterator[Need]:
 def too_large(grid: Grid, inventory: Inventory, gpu: str) -> list[str]:
     """A line for each model that a GPU of that name cannot hold."""
     return [f"model {need.told}" for need in needs(grid, inventory, gpu) if not need.fits]
-
-
-def _longest(grid: Grid, model: StudyModel, config: Mapping[str, Any]) -> int:
-    """Word pieces of the longest input that anything trains on."""
-    parts = ((arm, part.task) for arm in grid.arms for part in arm.parts)
-    trained = (target.task for target in grid.targets if target.train_languages)
-    found = [
-        *(resolve(grid, "intermediate", task, arm, model).values["length"] for arm, task in parts),
-        *(resolve(grid, "target", task, model=model, config=config).values["length"] for task in trained),
-    ]
-    return max(found, default=0)
 
 
 def _models(plan: Plan) -> dict[str, str]:

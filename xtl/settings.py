@@ -106,6 +106,16 @@ def resolve(
     return Resolved(values=values, sources={name: found[name][1] for name in order})
 
 
+def lengths(grid: Grid, model: StudyModel, config: Mapping[str, Any]) -> Iterator[tuple[str, int, bool]]:
+    """The longest input, in word pieces, of each task of an arm and of each target, and whether it is trained on."""
+    for arm in grid.arms:
+        for part in arm.parts:
+            yield arm.spelling, resolve(grid, "intermediate", part.task, arm, model, config).values["length"], True
+    for target in grid.targets:
+        found = resolve(grid, "target", target.task, model=model, config=config).values
+        yield target.task, found["length"], bool(target.train_languages)
+
+
 def _overrides(grid: Grid, role: Role, keys: tuple[str | None, ...]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     given = grid.train.intermediate if role == "intermediate" else grid.train.target
     for name in dict.fromkeys(("default", *keys)):

@@ -11,15 +11,13 @@ from typing import Any
 import pytest
 import torch
 
-from jobs import finetune, stage, stop
+from jobs import finetune, stop
 from jobs.context import Context
 from jobs.device import open_device
 from tests import architectures, smallworld
-from tests.grids import grid
-from xtl.inventory import look
-from xtl.local import prepare
-from xtl.plan import Plan, build
-from xtl.store import commit, open_store
+from tests.jobs.whole import done
+from xtl.plan import Plan
+from xtl.store import commit
 from xtl.store.base import Store
 
 GRID = """\
@@ -52,13 +50,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Plan, Stor
         tokenizer = architectures.tokenizer_for(kind, texts)
         architectures.make(kind, len(tokenizer)).save_pretrained(folder / name)
         tokenizer.save_pretrained(folder / name)
-    found = grid(GRID, folder)
-    plan = build(found, look(found))
-    store = open_store(str(folder / "store"))
-    prepare(plan, store)
-    for one in plan.stages.values():
-        assert stage.main(["--store", store.url, "--key", one.key]) == 0, one.title
-    yield plan, store
+    yield done(GRID, folder)
     stop._asked.clear()
 
 

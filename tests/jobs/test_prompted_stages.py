@@ -16,6 +16,7 @@ from jobs import stage, stop
 from jobs.asking import Asker
 from tests import architectures, smallworld
 from tests.grids import grid
+from tests.jobs.whole import done
 from xtl import fit
 from xtl.inventory import look
 from xtl.local import prepare
@@ -50,13 +51,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Plan, Stor
     AutoModelForCausalLM.from_config(config).save_pretrained(folder / "decoder")
     tokenizer.chat_template = "{% for one in messages %}<|user|>{{ one.content }}{% endfor %}"
     tokenizer.save_pretrained(folder / "decoder")
-    found = grid(GRID, folder)
-    plan = build(found, look(found))
-    store = open_store(str(folder / "store"))
-    prepare(plan, store)
-    for one in plan.stages.values():
-        assert stage.main(["--store", store.url, "--key", one.key]) == 0, one.title
-    yield plan, store
+    yield done(GRID, folder)
     stop._asked.clear()
 
 
@@ -122,10 +117,10 @@ def test_told_to_stop_it_keeps_what_is_answered_and_asks_no_language_twice(
     study: tuple[Plan, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The rerun leaves the same predictions, and the same manifest but for times and what was counted."""
-    _, done = study
+    _, first = study
     whole = manifest(study, "xnli")
     folder = tmp_path / "store"
-    shutil.copytree(done.url, folder)
+    shutil.copytree(first.url, folder)
     store = open_store(str(folder))
     store.delete(layout.manifest_name(whole["key"]))
     asked: list[int] = []

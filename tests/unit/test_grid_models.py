@@ -189,5 +189,5 @@ def test_lengths_beyond_a_models_positions_are_told(tmp_path: Path) -> None:
     sizes = {"a/b": {"max_position_embeddings": 514, "pad_token_id": 1}, "a/c": {"max_position_embeddings": 600}}
     models = {name: replace(one, config={**one.config, **sizes.get(name, {})}) for name, one in have.models.items()}
     assert list(cut_short(of, replace(have, models=models))) == [
-        "a/b: has positions for 512 word pieces: a length of more is cut to that (600 of xnli, 513 of mnli)"
+        "a/b: has positions for 512 word pieces: a length of more is cut to that (513 of mnli, 600 of xnli)"
     ]

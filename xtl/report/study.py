@@ -22,8 +22,8 @@ from xtl.scoring.xtreme import TaskScore, summarise, targets
 class Cell:
     """One arm on one task. values: the task's score by seed; scores: by seed and language, what it is the mean of, of
     `expected` languages; split: what it is scored on. metrics: each metric's mean over languages and seeds. own: the
-    languages other than English that are not zero-shot. chosen: retrieval's score by seed at the layer chosen by
-    `rule`, dev or oracle. stages: that made the values, one alone where the seed changes nothing."""
+    languages other than English that are not zero-shot. stages: that made the values, one alone where the seed
+    changes nothing."""
 
     values: Mapping[int, float]
     scores: Mapping[int, Mapping[str, float]]
@@ -31,8 +31,6 @@ class Cell:
     split: str
     metrics: Mapping[str, float] = field(default_factory=dict)
     own: tuple[str, ...] = ()
-    chosen: Mapping[int, float] = field(default_factory=dict)
-    rule: str = ""
     stages: int = 0
 
     @property
@@ -143,33 +141,24 @@ def study(
     )  # fmt: skip
 
 
-#: Checkpoint rules of the scores table that tell retrieval at a chosen layer, and how it was chosen.
-_LAYER_RULES = {"layer-dev": "dev", "layer-oracle": "oracle"}
 _Scores = dict[tuple[str, str, int], dict[str, dict[str, dict[str, float]]]]  # run -> task -> language -> metric
 
 
 @dataclass(kw_only=True)
 class _Found:
-    """The scores table by run (model, arm, seed): at the headline rule, and at the chosen layer."""
+    """The scores table by run (model, arm, seed), at the headline rule."""
 
     last: _Scores = field(default_factory=lambda: defaultdict(dict))
-    chosen: _Scores = field(default_factory=lambda: defaultdict(dict))
-    rules: dict[str, str] = field(default_factory=dict)  # by task
     split: dict[tuple[str, str, str], str] = field(default_factory=dict)
     stages: dict[tuple[str, str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
     own: dict[tuple[str, str, str], dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
 
     def add(self, score: Score) -> None:
         model, arm, task, language = score["model"], score["intermediate"], score["task"], score["language"]
-        rule = score["checkpoint"]
-        if rule != "last" and rule not in _LAYER_RULES:
+        if score["checkpoint"] != "last":
             return
-        table = self.last if rule == "last" else self.chosen
-        languages = table[model, arm, score["seed"]].setdefault(task, {})
+        languages = self.last[model, arm, score["seed"]].setdefault(task, {})
         languages.setdefault(language, {})[score["metric"]] = score["value"]
-        if rule != "last":
-            self.rules[task] = _LAYER_RULES[rule]
-            return
         self.split[model, arm, task] = score["split"]
         self.stages[model, arm, task].add(score["stage"])
         if not score["zero_shot"] and language != "en":
@@ -197,8 +186,6 @@ def _line(model: str, arm: str, tasks: Sequence[str], seeds: Sequence[int], foun
 def _cell(model: str, arm: str, task: str, by_seed: Mapping[int, TaskScore], found: _Found) -> Cell:
     one = next(iter(by_seed.values()))
     own = tuple(language for language in one.expected if language in found.own.get((model, arm, task), {}))
-    runs = {seed: found.chosen.get((model, arm, seed), {}).get(task) for seed in by_seed}
-    chosen = {seed: summarise({task: languages}).tasks[task].score for seed, languages in runs.items() if languages}
     return Cell(
         values={seed: score.score for seed, score in by_seed.items()},
         scores={
@@ -208,8 +195,6 @@ def _cell(model: str, arm: str, task: str, by_seed: Mapping[int, TaskScore], fou
         split=found.split[model, arm, task],
         metrics={name: mean(score.metrics[name] for score in by_seed.values()) for name in one.metrics},
         own=own,
-        chosen=chosen,
-        rule=found.rules.get(task, "") if chosen else "",
         stages=len(found.stages[model, arm, task]),
     )
 
